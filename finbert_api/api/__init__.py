@@ -1,0 +1,1 @@
+"""HTTP in and out: blueprints, schemas, authentication, problem details, documentation pages."""

@@ -1,0 +1,67 @@
+"""What happens around every request: its id, its time, its log line, its headers."""
+
+import logging
+import re
+import time
+from http import HTTPMethod
+
+from flask import Flask, Response, g, request
+
+from finbert_api.api.container import container
+from finbert_api.domain.identifiers import new_request_id
+from finbert_api.observability.logging import current_request_id
+
+logger = logging.getLogger("finbert_api.access")
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_WELL_FORMED_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=31536000",
+    "Cache-Control": "no-store",
+}
+
+
+def register_lifecycle(app: Flask) -> None:
+    """Runs the hooks of this module around every request of the app."""
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.teardown_request(_forget)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    g.new_id = new_request_id()
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    current_request_id.set(given if _WELL_FORMED_REQUEST_ID.fullmatch(given) else str(g.new_id))
+
+
+def _finish(response: Response) -> Response:
+    seconds = time.perf_counter() - g.started
+    # The rule, not the path, and known methods alone: a client can make up the rest, and each would be a label.
+    route = request.url_rule.rule if request.url_rule else "none"
+    method = request.method if request.method in HTTPMethod.__members__ else "other"
+    container().metrics.answered(method, route, response.status_code, seconds)
+    logger.info(
+        "request",
+        extra={
+            "method": method,
+            "route": route,
+            "status": response.status_code,
+            "duration_ms": round(seconds * 1000, 1),
+            **({"key_id": str(g.caller.key_id)} if "caller" in g else {}),
+            **({"prediction_id": str(g.prediction.request_id)} if "prediction" in g else {}),
+        },
+    )
+    response.headers[REQUEST_ID_HEADER] = current_request_id.get() or ""
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    current_request_id.set(None)

@@ -1,0 +1,157 @@
+"""Every error as problem details (RFC 9457), and the one table that gives each exception its status."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from apispec import APISpec
+from flask import Flask, current_app, request
+from flask_smorest import Api
+from marshmallow import Schema, fields
+from werkzeug.exceptions import HTTPException
+from werkzeug.sansio.response import Response
+
+from finbert_api.domain.errors import (
+    FinbertError,
+    ModelUnavailable,
+    PredictionNotFound,
+    StorageUnavailable,
+    Unauthenticated,
+)
+from finbert_api.observability.logging import current_request_id
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+DISCARDED_BYTES = 16 * 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
+
+STATUS_OF: Mapping[type[FinbertError], HTTPStatus] = {
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    PredictionNotFound: HTTPStatus.NOT_FOUND,
+    ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_HEADERS_OF: Mapping[HTTPStatus, Mapping[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'ApiKey realm="finbert"'},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
+
+
+class ProblemSchema(Schema):
+    """An error, as RFC 9457 describes it."""
+
+    type = fields.String(
+        required=True, metadata={"description": "Kind of problem; about:blank: its status", "example": "about:blank"}
+    )
+    title = fields.String(
+        required=True, metadata={"description": "The status in words", "example": "Unprocessable Entity"}
+    )
+    status = fields.Integer(required=True, metadata={"description": "The HTTP status", "example": 422})
+    detail = fields.String(
+        required=True, metadata={"description": "What is wrong here", "example": "text: must not be blank"}
+    )
+    request_id = fields.String(
+        required=True,
+        metadata={
+            "description": "Also in X-Request-ID and in the logs",
+            "example": "0199d6f2-3c5e-7a41-b1d2-5f0e8c9a7b31",
+        },
+    )
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "With 422: what is wrong, by field", "example": {"text": ["must not be blank"]}},
+    )
+
+
+class ProblemApi(Api):
+    """flask-smorest's Api, with problem details in place of its own error bodies, in answers and in the documents."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """The response for an HTTP error; uncaught exceptions arrive here as a 500, logged, with nothing revealed."""
+        if error.response is not None and error.code is None:
+            return error.response
+        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            _discard_body()
+        errors = _errors_by_field(getattr(error, "data", None) or {})
+        detail = "; ".join(f"{field}: {', '.join(words)}" for field, words in errors.items())
+        headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+        return problem(HTTPStatus(error.code or 500), detail or error.description or "", headers, errors)
+
+    def _register_responses(self) -> None:
+        spec: APISpec = self.spec
+        content = {PROBLEM_JSON: {"schema": ProblemSchema}}
+        for status in HTTPStatus:
+            if status >= HTTPStatus.BAD_REQUEST:
+                spec.components.response(status.name, {"description": status.phrase, "content": content}, lazy=True)
+        spec.components.response(
+            self.DEFAULT_ERROR_RESPONSE_NAME, {"description": "Any other error", "content": content}, lazy=True
+        )
+
+    def _register_pagination_header(self) -> None:
+        """Keeps flask-smorest's own pagination, which no route here uses, out of the document."""
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Gives every exception of the domain that a request may raise its response."""
+    app.register_error_handler(FinbertError, _handle_domain_error)
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    errors: Mapping[str, list[str]] | None = None,
+) -> Response:
+    """A problem details response."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "request_id": current_request_id.get() or "",
+    }
+    if errors:
+        document["errors"] = errors
+    response = current_app.json.response(document)
+    response.status_code = status
+    response.headers.update({**_HEADERS_OF.get(status, {}), **(headers or {})})
+    response.content_type = PROBLEM_JSON
+    return response
+
+
+def _handle_domain_error(error: FinbertError) -> Response:
+    status = STATUS_OF.get(type(error))
+    if status is None:  # none that a request should raise: a defect of ours, so it goes the way of all defects
+        raise error
+    return problem(status, str(error))
+
+
+def _discard_body() -> None:
+    """Reads what a client still sends, up to a bound.
+
+    A connection closed before that would reach the client as a broken pipe, and the answer not at all.
+    """
+    body = request.environ["wsgi.input"]
+    for _ in range(DISCARDED_BYTES // _CHUNK_BYTES):
+        if not body.read(_CHUNK_BYTES):
+            return
+
+
+def _errors_by_field(data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Webargs' messages, {location: {field: [message] or nested}}, as {field: [message]}."""
+    flat: dict[str, list[str]] = {}
+    for messages in (data.get("messages") or {}).values():
+        _flatten("", messages, flat)
+    return flat
+
+
+def _flatten(path: str, messages: object, flat: dict[str, list[str]]) -> None:
+    if isinstance(messages, Mapping):
+        for name, nested in messages.items():
+            _flatten(path if name == "_schema" else f"{path}.{name}".lstrip("."), nested, flat)
+    elif isinstance(messages, list):
+        flat[path or "body"] = [str(message) for message in messages]

@@ -1,0 +1,148 @@
+"""The bodies and queries of the API, described for its readers."""
+
+from marshmallow import Schema, fields, validate
+
+from finbert_api.api.fields import CanonicalUuid, PlainInteger, StorableString, UtcMilliseconds
+from finbert_api.domain.sentiment import Label
+
+LONGEST_TEXT = 2_000
+LONGEST_SOURCE = 100
+LARGEST_PAGE = 100
+DEFAULT_PAGE = 20
+
+EXAMPLE_ID = "0199d6f2-3c5e-7a41-b1d2-5f0e8c9a7b31"
+EXAMPLE_TEXT = "The company beat earnings expectations and raised full-year guidance."
+
+
+class RequestSchema(Schema):
+    """A body or query; what it does not name is refused."""
+
+    error_messages = {  # noqa: RUF012 - marshmallow's own attribute
+        "unknown": "is not a known field",
+        "type": "must be a JSON object",
+    }
+
+
+class PredictRequestSchema(RequestSchema):
+    """A text to predict."""
+
+    text = StorableString(
+        required=True,
+        shortest=1,
+        longest=LONGEST_TEXT,
+        blank=False,
+        metadata={
+            "description": "The text, kept and read exactly as sent; not blank, without NUL characters",
+            "example": EXAMPLE_TEXT,
+            "pattern": r"[^\s\x00]",
+        },
+        error_messages={"required": "is missing", "null": "must not be null"},
+    )
+    source = StorableString(
+        longest=LONGEST_SOURCE,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Where the text comes from, in the client's own words", "example": "newswire"},
+    )
+
+
+class ScoresSchema(Schema):
+    """The score of each label after softmax, rounded to four decimals."""
+
+    positive = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.9524})
+    negative = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.0261})
+    neutral = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.0215})
+
+
+class PredictionSchema(Schema):
+    """What the model said of a text."""
+
+    request_id = fields.UUID(
+        required=True,
+        metadata={"description": "The prediction's id; later predictions have larger ids", "example": EXAMPLE_ID},
+    )
+    text = fields.String(required=True, metadata={"description": "The text as sent", "example": EXAMPLE_TEXT})
+    source = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where the text comes from; null when not said", "example": "newswire"},
+    )
+    label = fields.Enum(
+        Label, by_value=True, required=True, metadata={"description": "The label with the highest score"}
+    )
+    scores = fields.Nested(ScoresSchema, required=True)
+    confidence = fields.Float(required=True, metadata={"description": "The label's score", "example": 0.9524})
+    sentiment_score = fields.Float(
+        required=True, metadata={"description": "P(positive) - P(negative), from -1 to 1", "example": 0.9263}
+    )
+    model_version = fields.String(
+        required=True, metadata={"description": "The model that said so", "example": "finbert-compact-1.0.0"}
+    )
+    latency_ms = fields.Float(
+        required=True,
+        metadata={"description": "Milliseconds from the text's arrival to its scores, storage not included"},
+    )
+    token_count = fields.Integer(
+        required=True, metadata={"description": "Tokens the model read, special tokens included", "example": 14}
+    )
+    truncated = fields.Boolean(
+        required=True, metadata={"description": "Whether the text had more tokens than the model reads (512)"}
+    )
+    created_at = UtcMilliseconds(
+        required=True,
+        metadata={"description": "When the prediction was made, in UTC", "example": "2026-01-31T09:30:00.123Z"},
+    )
+
+
+class PageQuerySchema(RequestSchema):
+    """Which page of predictions."""
+
+    limit = PlainInteger(
+        lowest=1,
+        highest=LARGEST_PAGE,
+        load_default=DEFAULT_PAGE,
+        metadata={"description": "How many predictions at most"},
+    )
+    cursor = CanonicalUuid(
+        load_default=None, metadata={"description": "The `next_cursor` of the page before; without it, the first page"}
+    )
+    label = fields.Enum(
+        Label,
+        by_value=True,
+        load_default=None,
+        metadata={"description": "Only predictions with this label"},
+        error_messages={"unknown": "must be one of: {choices}"},
+    )
+
+
+class PageSchema(Schema):
+    """A page of predictions, newest first."""
+
+    items = fields.List(fields.Nested(PredictionSchema), required=True)
+    next_cursor = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Pass it as `cursor` for the next page; null on the last page", "example": EXAMPLE_ID},
+    )
+    total_count = fields.Integer(
+        required=True,
+        metadata={"description": "Exactly how many predictions match, on all pages together", "example": 1},
+    )
+
+
+class HealthSchema(Schema):
+    """That the process is up."""
+
+    status = fields.String(required=True, validate=validate.Equal("ok"), metadata={"example": "ok"})
+    version = fields.String(required=True, metadata={"description": "The service's version", "example": "0.1.0"})
+    uptime_seconds = fields.Float(required=True, metadata={"example": 12.3})
+
+
+class ReadinessSchema(Schema):
+    """Whether the service can predict and keep what it predicts."""
+
+    model_loaded = fields.Boolean(required=True, metadata={"description": "A verified model is loaded"})
+    db_connected = fields.Boolean(required=True, metadata={"description": "PostgreSQL answers and holds the tables"})
+    model_version = fields.String(
+        required=True, allow_none=True, metadata={"description": "The model; null when none is loaded"}
+    )

@@ -1,0 +1,95 @@
+"""The composition root: the one place that builds the service's parts and wires them."""
+
+import logging
+from logging.config import dictConfig
+
+from flask import Flask
+
+from finbert_api import __version__
+from finbert_api.api.container import EXTENSION_NAME, Container
+from finbert_api.api.docs import blueprint as docs
+from finbert_api.api.lifecycle import register_lifecycle
+from finbert_api.api.operations import blueprint as operations
+from finbert_api.api.problems import ProblemApi, register_error_handlers
+from finbert_api.api.v1 import KEY_HEADER
+from finbert_api.api.v1 import blueprint as v1
+from finbert_api.domain.errors import ArtifactError, SettingsError
+from finbert_api.extensions import db, migrate
+from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME
+from finbert_api.inference.engine import Engine, UnavailableEngine
+from finbert_api.inference.registry import find_artifact, load_engine
+from finbert_api.observability.logging import logging_config
+from finbert_api.observability.metrics import Metrics
+from finbert_api.services.api_keys import ApiKeyService
+from finbert_api.services.predict import PredictionService
+from finbert_api.settings import PROJECT_ROOT, Settings, available_cpus, settings_from_environment
+from finbert_api.storage.api_keys import ApiKeyStore
+from finbert_api.storage.predictions import PredictionStore
+from finbert_api.storage.transactions import engine_options
+
+logger = logging.getLogger(__name__)
+
+# The longest valid body: 2,000 characters of text and 100 of source, each as an escaped surrogate pair of 12 bytes,
+# with room for names and white space.
+LARGEST_BODY_BYTES = 32 * 1024
+
+OPENAPI = {
+    "API_TITLE": "FinBERT API",
+    "API_VERSION": __version__,
+    "OPENAPI_VERSION": "3.0.3",
+    "API_SPEC_OPTIONS": {
+        "info": {"description": "Sentiment of financial texts: positive, negative or neutral, every prediction kept."},
+        "servers": [{"url": "/", "description": "This service"}],
+        "components": {"securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": KEY_HEADER}}},
+        "security": [{"ApiKey": []}],
+    },
+}
+
+
+def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
+    """The Flask application, with settings from the environment and the model they name unless given others.
+
+    A model that fails its checks does not stop the app: it says so in the log, is never ready, and predicts nothing.
+    Raises SettingsError when the environment has a bad value or names no database.
+    """
+    settings = settings or settings_from_environment()
+    dictConfig(logging_config(settings.log_level))
+    if settings.database_url is None:
+        raise SettingsError("DATABASE_URL is not set (`finbert run` starts an embedded PostgreSQL by itself)")
+    app = Flask("finbert_api", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
+    app.config.update(
+        OPENAPI,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.worker_threads),
+        MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES,
+    )
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
+    metrics = Metrics()
+    api = ProblemApi(app)
+    app.extensions[EXTENSION_NAME] = Container(
+        predictions=PredictionService(engine or _load_engine(settings), PredictionStore(), metrics),
+        api_keys=ApiKeyService(ApiKeyStore(), settings.api_key),
+        metrics=metrics,
+        openapi=api.spec,
+    )
+    register_lifecycle(app)
+    register_error_handlers(app)
+    api.register_blueprint(v1)
+    api.register_blueprint(operations)
+    app.register_blueprint(docs)
+    return app
+
+
+def _load_engine(settings: Settings) -> Engine:
+    try:
+        artifact = find_artifact(settings.model_store, settings.model_stable)
+        moved = {MODEL_NAME: settings.onnx_model_path, TOKENIZER_NAME: settings.tokenizer_path}
+        artifact = artifact.moved({name: path for name, path in moved.items() if path})
+        engine = load_engine(artifact, max(1, available_cpus() // settings.web_concurrency))
+    except ArtifactError as error:
+        logger.error("model refused: never ready", extra={"cause": str(error)})  # noqa: TRY400 - the line names the fault
+        return UnavailableEngine()
+    logger.info("model loaded", extra={"model_version": engine.model_version})
+    return engine

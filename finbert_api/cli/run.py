@@ -1,0 +1,100 @@
+"""`finbert run`: the whole service on this machine with one command, and everything it started stopped with it."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+from gunicorn.app.base import BaseApplication
+
+from finbert_api.cli.database import database_settings
+from finbert_api.domain.errors import SettingsError, StorageUnavailable
+from finbert_api.settings import Settings
+
+EXAMPLE_TEXT = "The company beat earnings expectations and raised full-year guidance."
+
+
+@click.command()
+def run() -> None:
+    """Start the service: database, migrations, workers; Ctrl-C stops it all."""
+    with database_settings() as settings:
+        _require_free_port(settings.host, settings.port)
+        api_key = settings.api_key or _kept_api_key(settings.data_dir)
+        # The workers read their settings from the environment, as they do in production.
+        os.environ["DATABASE_URL"] = settings.database_url or ""
+        os.environ["API_KEY"] = api_key
+        # In a process of its own: the application imports ONNX Runtime, which may not be imported before a fork.
+        migrated = subprocess.run([sys.executable, "-m", "finbert_api", "migrate"], check=False)
+        if migrated.returncode != 0:
+            raise StorageUnavailable("the migrations failed, as said above; nothing was started")
+        LocalServer(_announcer(settings, api_key)).run()
+
+
+class LocalServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn inside this process, configured by gunicorn_conf as in production."""
+
+    def __init__(self, announce: Callable[[Any], None]) -> None:
+        self._announce = announce
+        super().__init__(prog="finbert run")
+
+    def load_config(self) -> None:
+        """Takes every setting that gunicorn_conf defines, and announces the service from its first worker."""
+        for name, value in vars(import_module("finbert_api.gunicorn_conf")).items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+        self.cfg.set("post_worker_init", self._announce)
+
+    def load(self) -> Any:
+        """The application, made in each worker after the fork."""
+        return import_module("finbert_api.app").create_app()
+
+
+def _announcer(settings: Settings, api_key: str) -> Callable[[Any], None]:
+    url = f"http://{settings.host}:{settings.port}"
+    body = f'{{"text": "{EXAMPLE_TEXT}"}}'
+    block = f"""
+FinBERT API  {url}
+docs         {url}/docs
+API key      {api_key}
+
+curl -s {url}/api/v1/predict -H 'X-API-Key: {api_key}' \\
+  -H 'Content-Type: application/json' -d '{body}'
+
+Ctrl-C stops it.
+"""
+
+    def announce(worker: Any) -> None:
+        # The first worker alone speaks; one that replaces it later has a higher age.
+        if worker.age == 1:
+            click.echo(block, file=sys.stderr)
+
+    return announce
+
+
+def _require_free_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(f"can't listen on {host}:{port} ({error.strerror}); PORT chooses another") from None
+
+
+def _kept_api_key(data_dir: Path) -> str:
+    """The key made at the first run: the same at every run, readable by its owner alone."""
+    path = data_dir / "api_key"
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        key = secrets.token_urlsafe(24)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(key + "\n", encoding="ascii")
+        return key

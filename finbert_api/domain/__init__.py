@@ -1,0 +1,1 @@
+"""The words of the service in plain Python: no Flask, no SQL, no ONNX, no AWS."""

@@ -1,0 +1,45 @@
+"""What can go wrong, as plain exceptions; the HTTP status of each is known to finbert_api.api.problems alone."""
+
+
+class FinbertError(Exception):
+    """Base of every error the service raises on purpose; its message is safe to show to a client."""
+
+
+class SettingsError(FinbertError):
+    """A setting from the environment is missing or has a bad value; the boot stops with this one line."""
+
+
+class ArtifactError(FinbertError):
+    """A model artifact is incomplete, altered, or does not compute what its manifest promises."""
+
+
+class ModelUnavailable(FinbertError):
+    """No verified model is loaded, so nothing can be predicted."""
+
+
+class StorageUnavailable(FinbertError):
+    """PostgreSQL can't be reached or refuses; `reason` is its own word on it, for the log and never for a client."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class PredictionNotFound(FinbertError):
+    """No prediction of that request_id exists for this caller."""
+
+
+class Unauthenticated(FinbertError):
+    """No key was given, or none that is known and unrevoked."""
+
+
+class ParityError(FinbertError):
+    """An exported model differs from its PyTorch original by more than the gate allows."""
+
+
+class CorpusError(FinbertError):
+    """Training or evaluation data is missing or can't be read."""
+
+
+class CheckpointError(FinbertError):
+    """A PyTorch checkpoint can't be found, read, or exported as one of BERT with the three labels."""

@@ -1,0 +1,44 @@
+"""gunicorn's settings: `gunicorn -c python:finbert_api.gunicorn_conf wsgi:app`.
+
+The app is not preloaded: each worker makes its own after the fork, since ONNX Runtime's threads survive none.
+"""
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+from finbert_api.observability.logging import logging_config
+from finbert_api.settings import settings_from_environment
+
+_settings = settings_from_environment()
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.web_concurrency
+worker_class = "gthread"
+threads = _settings.worker_threads
+preload_app = False
+# Nested inside API Gateway's 29 s: a request is answered or given up before the gateway does.
+timeout = 30
+graceful_timeout = 25
+keepalive = 75
+logconfig_dict = logging_config(_settings.log_level)
+# Heartbeat files in memory: on a disk, a slow write would look like a hung worker.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - a directory only, gunicorn makes the file safely
+control_socket_disable = True
+
+# The workers share their metrics through files; prometheus_client reads the variable when it is imported.
+_metrics_directory = tempfile.mkdtemp(prefix="finbert-metrics-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Lets the gauges of a worker that ended go with it; its counters stay in the sum."""
+    from prometheus_client import multiprocess  # noqa: PLC0415 - only once the variable above is set
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # the package types only half of itself
+
+
+def on_exit(_server: Any) -> None:
+    """Removes the files of the metrics."""
+    shutil.rmtree(_metrics_directory, ignore_errors=True)

@@ -1,0 +1,29 @@
+"""The golden texts: proof, on the very host that serves, that the graph computes what PyTorch computed."""
+
+from finbert_api.domain.errors import ArtifactError
+from finbert_api.domain.sentiment import softmax
+from finbert_api.inference.artifact import Manifest
+from finbert_api.inference.session import ModelSession
+from finbert_api.inference.tokenizer import TextTokenizer
+
+
+def verify_golden_texts(manifest: Manifest, tokenizer: TextTokenizer, session: ModelSession) -> None:
+    """Raises ArtifactError unless every golden text scores within the manifest's tolerance of its published scores.
+
+    That catches what digests cannot: labels in another order, and a processor that computes the int8 products wrongly
+    (8-bit products that saturate in 16 bits without VNNI).
+    """
+    for golden in manifest.golden_texts:
+        logits = session.run([tokenizer.tokenize(golden.text).ids])[0]
+        if len(logits) != len(manifest.labels):
+            raise ArtifactError(f"the graph gives {len(logits)} logits, the manifest names {len(manifest.labels)}")
+        scores = dict(zip(manifest.labels, softmax(logits.tolist()), strict=True))
+        for label, published in golden.scores.items():
+            difference = abs(scores[label] - published)
+            # Written so that a NaN fails too.
+            if not difference <= manifest.golden_tolerance:
+                raise ArtifactError(
+                    f"golden text {golden.text!r} scores {label} {scores[label]:.4f} on this host, published "
+                    f"{published:.4f}, tolerance {manifest.golden_tolerance}: wrong label order, wrong weights, or a "
+                    "processor that computes this graph wrongly"
+                )

@@ -1,0 +1,51 @@
+"""JSON logs on standard output, one object a line, the same for the application and for gunicorn."""
+
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+# Set for the length of a request; every line that is logged meanwhile carries it.
+current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
+
+
+class JsonLine(JsonFormatter):
+    """One log record as one line of JSON: time in UTC with milliseconds, level, logger, message, extra fields."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's own signature
+        """The record's time as RFC 3339 with milliseconds and Z."""
+        moment = datetime.fromtimestamp(record.created, tz=UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Adds the id of the request during which the record was made."""
+        request_id = current_request_id.get()
+        if request_id is not None:
+            log_data.setdefault("request_id", request_id)
+        return log_data
+
+
+def logging_config(level: str) -> dict[str, Any]:
+    """A dictConfig: everything from `level` up goes to standard output as JSON lines."""
+    to_stdout = {"level": level, "handlers": ["stdout"], "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": JsonLine,
+                "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+                "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            }
+        },
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+        "root": {"level": "WARNING", "handlers": ["stdout"]},
+        "loggers": {
+            "finbert_api": to_stdout,
+            # gunicorn adds handlers of its own to its loggers unless they are configured; the access log is ours.
+            "gunicorn.error": to_stdout,
+            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+        },
+    }

@@ -1,0 +1,129 @@
+"""Typed settings from the environment; a bad value stops the boot with one clear line."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from finbert_api.domain.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).parent.parent
+BUNDLED_MODEL = Path(__file__).parent / "models" / "compact"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LARGEST_PORT = 65_535
+LARGEST_CONCURRENCY = 256
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the service reads from its environment; docs/settings.md describes each."""
+
+    database_url: str | None
+    api_key: str | None
+    model_store: Path
+    model_stable: str | None
+    onnx_model_path: Path | None
+    tokenizer_path: Path | None
+    log_level: str
+    web_concurrency: int
+    worker_threads: int
+    host: str
+    port: int
+    data_dir: Path
+
+
+def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that these environment variables give, unset and empty ones by their defaults.
+
+    Raises SettingsError with one line that names the variable; a secret's value is never part of it.
+    """
+    read = _Reader(environment)
+    return Settings(
+        database_url=read.database_url("DATABASE_URL"),
+        api_key=read.secret("API_KEY"),
+        model_store=read.folder("MODEL_STORE") or BUNDLED_MODEL,
+        model_stable=read.text("MODEL_STABLE"),
+        onnx_model_path=read.file("ONNX_MODEL_PATH"),
+        tokenizer_path=read.file("TOKENIZER_PATH"),
+        log_level=read.choice("LOG_LEVEL", LOG_LEVELS, "INFO"),
+        web_concurrency=read.integer("WEB_CONCURRENCY", available_cpus(), 1, LARGEST_CONCURRENCY),
+        worker_threads=read.integer("WORKER_THREADS", 8, 1, LARGEST_CONCURRENCY),
+        host=read.text("HOST") or "127.0.0.1",
+        port=read.integer("PORT", 8000, 1, LARGEST_PORT),
+        data_dir=Path(read.text("DATA_DIR") or PROJECT_ROOT / "var").absolute(),
+    )
+
+
+def available_cpus() -> int:
+    """Processors this process may use at once: its affinity mask, cut by the cgroup's quota, at least 1."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        quota, period = _CGROUP_QUOTA.read_text(encoding="ascii").split()
+    except (OSError, ValueError):  # no cgroup v2 here
+        return count
+    return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
+
+
+class _Reader:
+    """Reads one variable at a time; an empty value counts as unset, as shells and compose files leave them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str) -> str | None:
+        return self._environment.get(name, "").strip() or None
+
+    def secret(self, name: str) -> str | None:
+        value = self.text(name)
+        # A key travels in an HTTP header, which carries visible ASCII only.
+        if value and not re.fullmatch(r"[!-~]+", value):
+            raise SettingsError(f"{name} must be visible ASCII characters without spaces")
+        return value
+
+    def integer(self, name: str, default: int, lowest: int, highest: int) -> int:
+        value = self.text(name)
+        if value is None:
+            return default
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
+            raise SettingsError(f"{name} must be a whole number from {lowest} to {highest}, not {value!r}")
+        return int(value)
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = (self.text(name) or default).upper()
+        if value not in choices:
+            raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        return value
+
+    def folder(self, name: str) -> Path | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        if not Path(value).is_dir():
+            raise SettingsError(f"{name} must be an existing folder, not {value!r}")
+        return Path(value).absolute()
+
+    def file(self, name: str) -> Path | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        if not Path(value).is_file():
+            raise SettingsError(f"{name} must be an existing file, not {value!r}")
+        return Path(value).absolute()
+
+    def database_url(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise SettingsError(f"{name} is not a database URL (postgresql://user:password@host/database)") from None
+        if url.drivername not in ("postgres", "postgresql", "postgresql+psycopg"):
+            raise SettingsError(f"{name} must start with postgresql://, the only database this service supports")
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)

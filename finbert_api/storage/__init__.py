@@ -1,0 +1,1 @@
+"""Tables and queries: predictions, their counts, API keys, and the embedded PostgreSQL for machines without one."""

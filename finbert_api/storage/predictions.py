@@ -1,0 +1,118 @@
+"""Predictions in PostgreSQL: one by one in, by id or by page out."""
+
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql import Select
+
+from finbert_api.domain.errors import StorageUnavailable
+from finbert_api.domain.prediction import Page, Prediction
+from finbert_api.domain.sentiment import Label, Sentiment
+from finbert_api.storage.tables import PredictionCountRow, PredictionRow
+from finbert_api.storage.transactions import reading, writing
+
+_INSERT = insert(PredictionRow).on_conflict_do_nothing(index_elements=[PredictionRow.request_id])
+
+
+class PredictionStore:
+    """Where predictions are kept. Every method needs an application context."""
+
+    def add(self, prediction: Prediction) -> None:
+        """Stores a prediction: one row, one commit, and one quick retry when the first attempt fails.
+
+        A retry after a commit whose answer was lost finds the row there and leaves it. Raises StorageUnavailable when
+        the row may not be stored.
+        """
+        try:
+            self._insert(prediction)
+        except StorageUnavailable:
+            # A connection that the server dropped while idle fails at its first use; the next one is fresh.
+            self._insert(prediction)
+
+    def get(self, request_id: UUID, visible_key_id: UUID | None) -> Prediction | None:
+        """The prediction of that id, if it belongs to the given key (None: to any); else None."""
+        query = _visible(select(PredictionRow).where(PredictionRow.request_id == request_id), visible_key_id)
+        with reading() as session:
+            row = session.scalars(query).one_or_none()
+            return _prediction(row) if row else None
+
+    def page(self, limit: int, cursor: UUID | None, label: Label | None, visible_key_id: UUID | None) -> Page:
+        """Up to `limit` predictions before `cursor`, newest first, and the exact count of all that match.
+
+        The page is read by key, not by offset: rows that are added meanwhile neither shift nor repeat it, and the cost
+        does not grow with the table.
+        """
+        rows = _visible(select(PredictionRow), visible_key_id)
+        count = select(func.coalesce(func.sum(PredictionCountRow.predictions), 0))
+        if visible_key_id is not None:
+            count = count.where(PredictionCountRow.key_id == visible_key_id)
+        if label is not None:
+            rows = rows.where(PredictionRow.label == label.value)
+            count = count.where(PredictionCountRow.label == label.value)
+        if cursor is not None:
+            rows = rows.where(PredictionRow.request_id < cursor)
+        rows = rows.order_by(PredictionRow.request_id.desc()).limit(limit + 1)
+        with reading() as session:
+            found = [_prediction(row) for row in session.scalars(rows)]
+            total_count = int(session.scalars(count).one())
+        items = found[:limit]
+        return Page(
+            items=items,
+            next_cursor=items[-1].request_id if len(found) > limit else None,
+            total_count=total_count,
+        )
+
+    def is_connected(self) -> bool:
+        """Whether the database answers and holds the tables."""
+        try:
+            with reading() as session:
+                session.execute(text("SELECT FROM predictions LIMIT 0"))
+        except StorageUnavailable:
+            return False
+        return True
+
+    def _insert(self, prediction: Prediction) -> None:
+        scores = prediction.sentiment.scores
+        with writing() as session:
+            session.execute(
+                _INSERT,
+                {
+                    "request_id": prediction.request_id,
+                    "key_id": prediction.key_id,
+                    "text": prediction.text,
+                    "source": prediction.source,
+                    "label": prediction.label.value,
+                    "score_positive": scores[Label.POSITIVE],
+                    "score_negative": scores[Label.NEGATIVE],
+                    "score_neutral": scores[Label.NEUTRAL],
+                    "model_version": prediction.model_version,
+                    "latency_ms": prediction.latency_ms,
+                    "token_count": prediction.token_count,
+                    "truncated": prediction.truncated,
+                    "created_at": prediction.created_at,
+                },
+            )
+
+
+def _visible(query: Select[PredictionRow], visible_key_id: UUID | None) -> Select[PredictionRow]:
+    return query if visible_key_id is None else query.where(PredictionRow.key_id == visible_key_id)
+
+
+def _prediction(row: PredictionRow) -> Prediction:
+    scores = {
+        Label.POSITIVE: row.score_positive,
+        Label.NEGATIVE: row.score_negative,
+        Label.NEUTRAL: row.score_neutral,
+    }
+    return Prediction(
+        request_id=row.request_id,
+        key_id=row.key_id,
+        text=row.text,
+        source=row.source,
+        sentiment=Sentiment(label=Label(row.label), scores=scores),
+        model_version=row.model_version,
+        latency_ms=row.latency_ms,
+        token_count=row.token_count,
+        truncated=row.truncated,
+    )

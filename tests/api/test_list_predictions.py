@@ -1,0 +1,79 @@
+import pytest
+
+TEXTS = [
+    "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn.",
+    "The company issued a profit warning and will cut 200 jobs.",
+    "The annual general meeting will be held on 4 April.",
+]
+
+
+@pytest.fixture
+def made(client, admin):
+    """Nine predictions, newest first, as their answers gave them."""
+    answers = [client.post("/api/v1/predict", json={"text": text}, headers=admin).json for text in TEXTS * 3]
+    return answers[::-1]
+
+
+def listed(client, headers, **query):
+    response = client.get("/api/v1/predictions", query_string=query, headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json
+
+
+def test_an_empty_list_is_a_page_too(client, admin):
+    assert listed(client, admin) == {"items": [], "next_cursor": None, "total_count": 0}
+
+
+def test_the_newest_come_first_and_all_are_counted(client, admin, made):
+    assert listed(client, admin) == {"items": made, "next_cursor": None, "total_count": 9}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4, 8, 9, 100])
+def test_pages_walk_through_everything_once(client, admin, made, limit):
+    walked, cursor = [], {}
+    while True:
+        page = listed(client, admin, limit=limit, **cursor)
+        walked += page["items"]
+        assert page["total_count"] == 9
+        assert len(page["items"]) <= limit
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert walked == made
+
+
+def test_a_prediction_made_between_two_pages_shifts_none(client, admin, made):
+    first = listed(client, admin, limit=4)
+    client.post("/api/v1/predict", json={"text": TEXTS[0]}, headers=admin)
+    second = listed(client, admin, limit=5, cursor=first["next_cursor"])
+    assert first["items"] + second["items"] == made
+    assert second["total_count"] == 10
+
+
+@pytest.mark.parametrize("label", ["positive", "negative", "neutral"])
+def test_the_label_filter_selects_and_counts(client, admin, made, label):
+    matching = [prediction for prediction in made if prediction["label"] == label]
+    first = listed(client, admin, label=label, limit=1)
+    assert first["total_count"] == len(matching)
+    assert first["items"] == matching[:1]
+    if first["next_cursor"]:
+        rest = listed(client, admin, label=label, cursor=first["next_cursor"])
+        assert first["items"] + rest["items"] == matching
+
+
+def test_the_bundled_model_fills_every_label_of_this_module(made):
+    assert {prediction["label"] for prediction in made} == {"positive", "negative", "neutral"}
+
+
+def test_clients_see_their_own_predictions_and_admins_all(client, admin, made, make_client_key):
+    ann, _ = make_client_key("ann")
+    bob, _ = make_client_key("bob")
+    of_ann = client.post("/api/v1/predict", json={"text": TEXTS[0]}, headers=ann).json
+    assert listed(client, ann) == {"items": [of_ann], "next_cursor": None, "total_count": 1}
+    assert listed(client, ann, label=of_ann["label"])["total_count"] == 1
+    assert listed(client, bob)["total_count"] == 0
+    assert listed(client, admin)["total_count"] == 10
+    url = f"/api/v1/predictions/{of_ann['request_id']}"
+    assert client.get(url, headers=ann).status_code == 200
+    assert client.get(url, headers=admin).status_code == 200
+    assert client.get(url, headers=bob).status_code == 404

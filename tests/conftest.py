@@ -1,0 +1,89 @@
+"""What the tests share: a real PostgreSQL of their own, the app over it with the bundled model, keys, a client."""
+
+import io
+import json
+from dataclasses import replace
+from logging.config import dictConfig
+
+import pytest
+from flask_migrate import upgrade
+from sqlalchemy import text
+from support import ADMIN_KEY, running
+
+from finbert_api.domain.caller import Role
+from finbert_api.extensions import db
+from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.registry import find_artifact, load_engine
+from finbert_api.observability.logging import logging_config
+from finbert_api.settings import BUNDLED_MODEL, settings_from_environment
+from finbert_api.storage.embedded import embedded_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("postgres")
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres_dir):
+    """A migrated database in an embedded PostgreSQL that lives as long as the tests."""
+    with embedded_postgres(postgres_dir, "tests") as url:
+        settings = settings_from_environment({"DATABASE_URL": url})
+        with running(replace(settings, log_level="ERROR"), UnavailableEngine()) as app, app.app_context():
+            upgrade()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def settings(database_url):
+    return settings_from_environment({"DATABASE_URL": database_url, "API_KEY": ADMIN_KEY})
+
+
+@pytest.fixture(scope="session")
+def engine():
+    return load_engine(find_artifact(BUNDLED_MODEL, None), 2)
+
+
+@pytest.fixture(scope="session")
+def session_app(settings, engine):
+    with running(settings, engine) as app:
+        yield app
+
+
+@pytest.fixture
+def app(session_app):
+    """The application over an empty database, with the bundled model."""
+    with session_app.app_context():
+        db.session.execute(text("TRUNCATE predictions"))
+        db.session.execute(text("DELETE FROM api_keys WHERE digest IS NOT NULL"))
+        db.session.commit()
+        db.session.remove()
+    return session_app
+
+
+@pytest.fixture
+def log_lines():
+    """The JSON lines that come out of the service's own logging configuration."""
+    stream = io.StringIO()
+    config = logging_config("DEBUG")
+    config["handlers"]["stdout"]["stream"] = stream
+    dictConfig(config)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    dictConfig(logging_config("ERROR"))
+
+
+@pytest.fixture
+def admin():
+    """Headers of the admin key."""
+    return {"X-API-Key": ADMIN_KEY}
+
+
+@pytest.fixture
+def make_client_key(app):
+    """Makes a client key: its headers and its id."""
+
+    def make(name="a client"):
+        key, secret = app.extensions["finbert"].api_keys.create(name, Role.CLIENT)
+        return {"X-API-Key": secret}, key.key_id
+
+    return make

@@ -1,0 +1,40 @@
+import json
+import shutil
+
+import pytest
+
+from finbert_api.domain.errors import ArtifactError
+from finbert_api.inference.registry import find_artifact, load_engine
+from finbert_api.settings import BUNDLED_MODEL
+
+
+def named(directory, version):
+    shutil.copytree(BUNDLED_MODEL, directory)
+    path = directory / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"name": "m", "version": version}))
+
+
+def test_a_store_may_be_one_artifact():
+    assert find_artifact(BUNDLED_MODEL, None).model_path == BUNDLED_MODEL / "model.onnx"
+
+
+def test_a_store_of_several_needs_a_choice(tmp_path):
+    named(tmp_path / "one", "1")
+    named(tmp_path / "two", "2")
+    assert find_artifact(tmp_path, "m-2").manifest.version == "2"
+    with pytest.raises(ArtifactError, match=r"m-1, m-2: MODEL_STABLE must choose one"):
+        find_artifact(tmp_path, None)
+    with pytest.raises(ArtifactError, match="asks for m-3"):
+        find_artifact(tmp_path, "m-3")
+
+
+def test_an_empty_store_is_told(tmp_path):
+    with pytest.raises(ArtifactError, match="holds no artifact"):
+        find_artifact(tmp_path, None)
+
+
+def test_a_changed_artifact_never_becomes_an_engine(artifact_dir):
+    with (artifact_dir / "tokenizer.json").open("a") as file:
+        file.write(" ")
+    with pytest.raises(ArtifactError, match=r"tokenizer\.json is not the published file"):
+        load_engine(find_artifact(artifact_dir, None))

@@ -1,0 +1,38 @@
+import logging
+
+from finbert_api.observability.logging import current_request_id, logging_config
+
+
+def test_a_record_is_one_json_line_with_its_extra_fields(log_lines):
+    logging.getLogger("finbert_api.test").info("it\nhappened", extra={"route": "/x"})
+    [line] = log_lines()
+    assert line["message"] == "it\nhappened"
+    assert (line["level"], line["logger"], line["route"]) == ("INFO", "finbert_api.test", "/x")
+    assert line["time"].endswith("Z")
+    assert len(line["time"]) == len("2026-01-31T09:30:00.123Z")
+    assert "request_id" not in line
+
+
+def test_a_record_made_during_a_request_carries_its_id(log_lines):
+    token = current_request_id.set("abc")
+    logging.getLogger("finbert_api.test").warning("during")
+    current_request_id.reset(token)
+    assert [line["request_id"] for line in log_lines()] == ["abc"]
+
+
+def test_an_exception_stays_in_its_line(log_lines):
+    try:
+        raise KeyError("x")
+    except KeyError:
+        logging.getLogger("finbert_api.test").exception("failed")
+    [line] = log_lines()
+    assert "KeyError" in line["exc_info"]
+
+
+def test_records_below_the_level_are_dropped(log_lines):
+    logging.getLogger("some.library").info("quiet")
+    assert log_lines() == []
+
+
+def test_lines_go_to_standard_output():
+    assert logging_config("INFO")["handlers"]["stdout"]["stream"] == "ext://sys.stdout"

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from finbert_api.domain.errors import SettingsError
+from finbert_api.settings import BUNDLED_MODEL, available_cpus, settings_from_environment
+
+
+def test_an_empty_environment_gives_the_defaults():
+    settings = settings_from_environment({})
+    assert settings.database_url is None
+    assert settings.api_key is None
+    assert settings.model_store == BUNDLED_MODEL
+    assert (settings.host, settings.port, settings.log_level) == ("127.0.0.1", 8000, "INFO")
+    assert settings.web_concurrency == available_cpus()
+
+
+def test_empty_values_count_as_unset():
+    assert settings_from_environment({"PORT": "", "API_KEY": " ", "MODEL_STORE": ""}) == settings_from_environment({})
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_usual_spelling_of_a_postgresql_url_is_taken(scheme):
+    settings = settings_from_environment(
+        {"DATABASE_URL": f"{scheme}://ann:s3cret@db.example:5433/finbert?sslmode=require"}
+    )
+    assert settings.database_url == "postgresql+psycopg://ann:s3cret@db.example:5433/finbert?sslmode=require"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("PORT", "0", "whole number from 1 to 65535"),
+        ("PORT", "65536", "whole number from 1 to 65535"),
+        ("PORT", "80.0", "whole number"),
+        ("PORT", "-1", "whole number"),
+        ("WEB_CONCURRENCY", "none", "whole number"),
+        ("WORKER_THREADS", "0", "whole number"),
+        ("LOG_LEVEL", "LOUD", "one of DEBUG, INFO"),
+        ("MODEL_STORE", "/no/such/folder", "existing folder"),
+        ("ONNX_MODEL_PATH", "/no/such/file", "existing file"),
+        ("TOKENIZER_PATH", "/no/such/file", "existing file"),
+        ("DATABASE_URL", "mysql://localhost/x", "must start with postgresql://"),
+        ("DATABASE_URL", "not a url", "not a database URL"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_the_variable(name, value, message):
+    with pytest.raises(SettingsError, match=message) as raised:
+        settings_from_environment({name: value})
+    assert str(raised.value).startswith(name)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"API_KEY": "sesame with spaces"}, {"API_KEY": "sésame"}, {"DATABASE_URL": "mysql://ann:sesame@db/x"}],
+)
+def test_a_secret_is_never_part_of_the_message(environment):
+    with pytest.raises(SettingsError) as raised:
+        settings_from_environment(environment)
+    assert "sesame" not in str(raised.value)
+    assert "sésame" not in str(raised.value)
+
+
+def test_paths_are_made_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    settings = settings_from_environment({"MODEL_STORE": "models", "DATA_DIR": "data"})
+    assert settings.model_store == tmp_path / "models"
+    assert settings.data_dir == tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"), [("max 100000", 8), ("150000 100000", 1), ("400000 100000", 4), ("5000 100000", 1)]
+)
+def test_processors_are_those_the_cgroup_grants(tmp_path, monkeypatch, quota, expected):
+    limit = tmp_path / "cpu.max"
+    limit.write_text(quota)
+    monkeypatch.setattr("finbert_api.settings._CGROUP_QUOTA", limit)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(8)))
+    assert available_cpus() == expected
+    monkeypatch.setattr("finbert_api.settings._CGROUP_QUOTA", Path("/no/such/file"))
+    assert available_cpus() == 8
