@@ -4,7 +4,9 @@ import io
 import json
 from dataclasses import replace
 from logging.config import dictConfig
+from uuid import uuid4
 
+import psycopg
 import pytest
 from flask_migrate import upgrade
 from sqlalchemy import text
@@ -32,6 +34,24 @@ def database_url(postgres_dir):
         with running(replace(settings, log_level="ERROR"), UnavailableEngine()) as app, app.app_context():
             upgrade()
         yield url
+
+
+@pytest.fixture
+def fresh_database(database_url):
+    """Makes an empty database of the test's own in the PostgreSQL that all tests share, and gives its URL."""
+    made = []
+
+    def make():
+        name = f"fresh_{uuid4().hex}"
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        made.append(name)
+        return database_url.replace("/tests?", f"/{name}?")
+
+    yield make
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

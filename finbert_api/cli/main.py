@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from finbert_api import __version__
-from finbert_api.domain.errors import FinbertError
+from finbert_api.domain.errors import FinbertError, StorageUnavailable
 
 COMMANDS = {
     "run": "finbert_api.cli.run:run",
@@ -35,6 +35,8 @@ class LazyGroup(click.Group):
         """Runs the command."""
         try:
             return super().invoke(ctx)
+        except StorageUnavailable as error:
+            raise click.ClickException(f"{error} ({error.reason})" if error.reason else str(error)) from error
         except FinbertError as error:
             raise click.ClickException(str(error)) from error
 

@@ -33,16 +33,24 @@ def engine_options(pool_size: int) -> dict[str, object]:
 
 
 @contextmanager
+def storage_errors(message: str) -> Iterator[None]:
+    """Turns every error of SQLAlchemy into StorageUnavailable with this message and the database's reason."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StorageUnavailable(message, _reason(error)) from None
+
+
+@contextmanager
 def reading() -> Iterator[scoped_session[Session]]:
     """A session whose reads all see the same moment; the connection goes back to the pool at the end.
 
     Raises StorageUnavailable when the database can't be asked.
     """
     try:
-        db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        yield db.session
-    except SQLAlchemyError as error:
-        raise StorageUnavailable("The database can't be read at the moment", _reason(error)) from None
+        with storage_errors("The database can't be read at the moment"):
+            db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield db.session
     finally:
         db.session.remove()
 
@@ -54,10 +62,9 @@ def writing() -> Iterator[scoped_session[Session]]:
     Raises StorageUnavailable when the database can't be written.
     """
     try:
-        yield db.session
-        db.session.commit()
-    except SQLAlchemyError as error:
-        raise StorageUnavailable("The database can't be written at the moment", _reason(error)) from None
+        with storage_errors("The database can't be written at the moment"):
+            yield db.session
+            db.session.commit()
     finally:
         db.session.remove()
 

@@ -72,9 +72,7 @@ def test_a_body_that_is_not_json_is_400(client, admin, body):
     assert_problem(client.post(PREDICT, data=body, headers=admin | JSON), 400)
 
 
-@pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None]
-)
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/x", None])
 def test_a_body_of_another_type_is_415(client, admin, content_type):
     assert_problem(client.post(PREDICT, data='{"text": "a"}', headers=admin, content_type=content_type), 415)
 

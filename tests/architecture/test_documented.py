@@ -1,0 +1,96 @@
+"""Settings, endpoints, metrics and commands are documented, and nothing is documented that is not there."""
+
+import re
+import subprocess
+
+import click
+import pytest
+
+from finbert_api.cli.main import finbert
+from finbert_api.settings import PROJECT_ROOT, settings_from_environment
+
+SETTINGS = (PROJECT_ROOT / "docs" / "settings.md").read_text()
+
+
+class Recorder(dict):
+    """An environment that notes which variables are asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = set()
+
+    def get(self, name, default=None):
+        self.asked.add(name)
+        return default
+
+
+def test_every_setting_is_documented_and_every_documented_one_read():
+    environment = Recorder()
+    settings_from_environment(environment)
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", SETTINGS, re.MULTILINE)) == environment.asked
+
+
+def test_the_example_file_names_known_settings_alone():
+    named = set(re.findall(r"^# ([A-Z_]+)=", (PROJECT_ROOT / ".env.example").read_text(), re.MULTILINE))
+    environment = Recorder()
+    settings_from_environment(environment)
+    assert named
+    assert named <= environment.asked
+
+
+def test_every_endpoint_is_documented(app):
+    documented = set(
+        re.findall(r"^\| `(?:[A-Z]+) (/\S*?)` \|", (PROJECT_ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    )
+    routes = {re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
+    assert documented == {route for route in routes if not route.startswith("/docs/")}
+
+
+def test_every_metric_is_documented(client, admin):
+    client.post("/api/v1/predict", json={"text": "Profit rose."}, headers=admin)
+    exposed = {
+        name + ("_total" if kind == "counter" and not name.endswith("_total") else "")
+        for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", client.get("/metrics").text, re.MULTILINE)
+        if not name.endswith("_created")
+    }
+    documented = set(
+        re.findall(r"^\| `([a-z_]+)` \|", (PROJECT_ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    )
+    assert documented == exposed
+
+
+def commands(group, prefix="finbert"):
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            if isinstance(command, click.Group):
+                yield from commands(command, f"{prefix} {name}")
+            else:
+                yield f"{prefix} {name}"
+
+
+@pytest.mark.needs_modelling
+def test_every_command_is_documented():
+    documented = set(
+        re.findall(
+            r"^\| `(finbert [a-z ]+?)[ `]*(?:[A-Z<\[-].*?)?` \|",
+            (PROJECT_ROOT / "docs" / "commands.md").read_text(),
+            re.MULTILINE,
+        )
+    )
+    assert documented == set(commands(finbert))
+
+
+def test_every_make_target_has_its_help():
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = subprocess.run(["make", "help"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout
+    assert targets == set(re.findall(r"^  make ([a-z-]+)", shown, re.MULTILINE))
+
+
+def test_the_readme_names_no_target_or_file_that_is_not_there():
+    readme = (PROJECT_ROOT / "README.md").read_text()
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z-]+)", readme)) <= targets
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", readme) if not link.startswith("http")]
+    assert links
+    assert [link for link in links if not (PROJECT_ROOT / link).exists()] == []

@@ -1,0 +1,10 @@
+import pytest
+from support import Service
+
+
+@pytest.fixture(scope="module")
+def live_docs(database_url, tmp_path_factory):
+    """The address of a running service."""
+    service = Service(tmp_path_factory.mktemp("docs") / "data", DATABASE_URL=database_url).wait_until_ready()
+    yield f"http://127.0.0.1:{service.port}"
+    service.stop()

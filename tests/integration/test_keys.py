@@ -1,0 +1,99 @@
+"""API keys: the command line, the table, the checks."""
+
+import hashlib
+from uuid import UUID
+
+import psycopg
+import pytest
+from support import finbert
+
+from finbert_api.domain.caller import BOOTSTRAP_KEY_ID, Role
+from finbert_api.domain.errors import StorageUnavailable, Unauthenticated
+from finbert_api.services.api_keys import ApiKeyService
+from finbert_api.storage.api_keys import ApiKeyStore
+
+
+@pytest.fixture
+def keys(app):
+    with app.app_context():
+        yield ApiKeyService(ApiKeyStore(), "the bootstrap secret")
+
+
+def test_a_secret_is_shown_once_and_stored_as_its_digest_alone(keys, database_url):
+    key, secret = keys.create("ann", Role.CLIENT)
+    assert secret.startswith("fb_")
+    assert len(secret) >= 40
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT * FROM api_keys WHERE key_id = %s", [key.key_id]).fetchone()
+    assert hashlib.sha256(secret.encode()).digest() in row
+    assert secret not in map(str, row)
+
+
+def test_a_key_is_its_caller_until_it_is_revoked(keys):
+    key, secret = keys.create("ann", Role.CLIENT)
+    assert keys.authenticate(secret).key_id == key.key_id
+    assert keys.authenticate(secret).role is Role.CLIENT
+    assert keys.revoke(key.key_id)
+    with pytest.raises(Unauthenticated):
+        keys.authenticate(secret)
+    assert not keys.revoke(key.key_id)
+
+
+@pytest.mark.parametrize("secret", [None, "", "x", "the bootstrap secret ", "fb_" + "a" * 43])
+def test_unknown_secrets_are_refused(keys, secret):
+    with pytest.raises(Unauthenticated):
+        keys.authenticate(secret)
+
+
+def test_the_bootstrap_key_is_the_setting_and_can_not_be_revoked(keys):
+    caller = keys.authenticate("the bootstrap secret")
+    assert (caller.key_id, caller.role) == (BOOTSTRAP_KEY_ID, Role.ADMIN)
+    assert not keys.revoke(BOOTSTRAP_KEY_ID)
+    with pytest.raises(Unauthenticated):
+        ApiKeyService(ApiKeyStore(), None).authenticate("the bootstrap secret")
+
+
+def test_a_key_that_was_confirmed_survives_an_outage_and_no_other_does(keys):
+    _, known = keys.create("ann", Role.CLIENT)
+    revoked_key, revoked = keys.create("eve", Role.CLIENT)
+    caller = keys.authenticate(known)
+    keys.authenticate(revoked)
+    keys.revoke(revoked_key.key_id)
+    with pytest.raises(Unauthenticated):
+        keys.authenticate(revoked)
+
+    class Away:
+        def find(self, _digest):
+            raise StorageUnavailable("away")
+
+    keys._store = Away()
+    assert keys.authenticate(known) == caller
+    for secret in (revoked, "never seen"):
+        with pytest.raises(StorageUnavailable):
+            keys.authenticate(secret)
+
+
+def test_the_command_line_creates_lists_and_revokes(fresh_database):
+    url = fresh_database()
+    assert finbert("migrate", DATABASE_URL=url).returncode == 0
+    created = finbert("keys", "create", "ann", "--role", "admin", DATABASE_URL=url)
+    secret = created.stdout.strip()
+    assert secret.startswith("fb_")
+    listed = finbert("keys", "list", DATABASE_URL=url).stdout
+    assert secret not in listed
+    [line] = [line for line in listed.splitlines() if line.endswith("ann")]
+    key_id = UUID(line.split()[0])
+    assert "admin" in line
+    assert "active" in line
+    assert finbert("keys", "revoke", str(key_id), DATABASE_URL=url).returncode == 0
+    assert "revoked" in finbert("keys", "list", DATABASE_URL=url).stdout
+    again = finbert("keys", "revoke", str(key_id), DATABASE_URL=url)
+    assert again.returncode == 1
+    assert again.stderr.startswith("Error: no active key")
+
+
+def test_a_bad_call_is_one_line(fresh_database):
+    assert finbert("keys", "revoke", "x", DATABASE_URL=fresh_database()).stderr.splitlines()[-1].startswith("Error: ")
+    unmigrated = finbert("keys", "list", DATABASE_URL=fresh_database())
+    assert unmigrated.returncode == 1
+    assert "Traceback" not in unmigrated.stderr

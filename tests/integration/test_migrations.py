@@ -1,0 +1,64 @@
+"""The migrations, forwards and backwards on a real PostgreSQL."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from flask_migrate import check, downgrade, upgrade
+from support import finbert, running
+
+from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.settings import PROJECT_ROOT, settings_from_environment
+
+REVISIONS = sorted(path.stem.split("_")[0] for path in (PROJECT_ROOT / "migrations" / "versions").glob("*.py"))
+
+
+@pytest.fixture
+def url(fresh_database):
+    return fresh_database()
+
+
+@pytest.fixture
+def context(url):
+    with running(settings_from_environment({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}), UnavailableEngine()) as app:
+        with app.app_context():
+            yield
+
+
+def objects(url):
+    """Everything in the database but Alembic's own table."""
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        return {
+            row[0]
+            for row in connection.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+                "UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+            )
+            if not row[0].startswith("alembic")
+        }
+
+
+def test_every_step_goes_forwards_backwards_and_forwards_again(context, url):
+    states = {}
+    for revision in REVISIONS:
+        upgrade(revision=revision)
+        states[revision] = objects(url)
+    for revision, before in zip(REVISIONS[::-1], [*REVISIONS[::-1][1:], "base"], strict=True):
+        assert objects(url) == states[revision]
+        downgrade(revision=before)
+    assert objects(url) == set()
+    upgrade()
+    assert objects(url) == states[REVISIONS[-1]]
+
+
+def test_the_tables_in_code_are_those_that_the_migrations_make(context):
+    upgrade()
+    check()
+
+
+def test_two_hosts_that_migrate_at_once_both_succeed(url):
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: finbert("migrate", DATABASE_URL=url), range(2)))
+    assert [result.returncode for result in results] == [0, 0], [result.stderr for result in results]
+    assert "predictions" in objects(url)

@@ -1,0 +1,129 @@
+"""`finbert run`: one command starts everything, and everything it started stops with it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import psutil
+import pytest
+from support import ADMIN_KEY, START_SECONDS, finbert, free_port, is_alive, wait_for
+
+TEXT = "The company beat earnings expectations and raised full-year guidance."
+
+
+def postgres_pid(data_dir):
+    return int((data_dir / "postgres" / "postmaster.pid").read_text().split(maxsplit=1)[0])
+
+
+def test_a_prediction_outlives_a_restart_and_nothing_else_outlives_a_stop(start_service):
+    first = start_service().wait_until_ready()
+    status, _, made = first.request("POST", "/api/v1/predict", {"text": TEXT})
+    assert status == 200
+    assert made["label"] == "positive"
+    database = postgres_pid(first.data_dir)
+    workers = psutil.Process(first.process.pid).children(recursive=True)
+    assert len(workers) >= 2
+
+    assert first.stop(signal.SIGINT) == 0
+    assert not is_alive(database)
+    assert not any(is_alive(worker.pid) for worker in workers)
+
+    second = start_service().wait_until_ready()
+    status, _, found = second.request("GET", f"/api/v1/predictions/{made['request_id']}")
+    assert status == 200
+    assert found == made
+    assert second.request("GET", "/api/v1/predictions")[2] == {"items": [made], "next_cursor": None, "total_count": 1}
+    assert second.stop(signal.SIGTERM) == 0
+
+
+def test_the_block_tells_url_docs_key_and_a_curl_that_works(service):
+    block = wait_for(lambda: re.search(r"FinBERT API  .*Ctrl-C stops it\.", service.output(), re.DOTALL), "the block")[
+        0
+    ]
+    assert f"http://127.0.0.1:{service.port}/docs" in block
+    assert ADMIN_KEY in block
+    curl = block[block.index("curl") : block.index("Ctrl-C")]
+    answer = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True)
+    assert '"label":"positive"' in answer.stdout
+    assert service.output().count("Ctrl-C stops it.") == 1
+
+
+def test_without_a_key_one_is_made_kept_and_readable_by_its_owner_alone(start_service, fresh_database):
+    url = fresh_database()
+    first = start_service(API_KEY="", DATABASE_URL=url).wait_until_ready()
+    path = first.data_dir / "api_key"
+    key = path.read_text().strip()
+    assert path.stat().st_mode & 0o077 == 0
+    assert first.request("GET", "/api/v1/predictions", headers={"X-API-Key": key})[0] == 200
+    first.stop()
+    second = start_service(API_KEY="", DATABASE_URL=url).wait_until_ready()
+    assert second.request("GET", "/api/v1/predictions", headers={"X-API-Key": key})[0] == 200
+
+
+def test_a_killed_service_leaves_data_that_the_next_one_takes_over_and_stops(start_service):
+    first = start_service().wait_until_ready()
+    made = first.request("POST", "/api/v1/predict", {"text": TEXT})[2]
+    database = postgres_pid(first.data_dir)
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    second = start_service().wait_until_ready()
+    assert second.request("GET", f"/api/v1/predictions/{made['request_id']}")[2] == made
+    assert second.stop() == 0
+    wait_for(lambda: not is_alive(database), "the database of both to stop")
+
+
+def test_workers_that_are_killed_are_replaced(service):
+    workers = psutil.Process(service.process.pid).children()
+    assert len(workers) == 2
+    for worker in workers:
+        worker.kill()
+    wait_for(lambda: not any(is_alive(worker.pid) for worker in workers), "the workers to die")
+    wait_for(lambda: service.status_of("/ready") == 200, "another worker")
+    assert service.request("POST", "/api/v1/predict", {"text": TEXT})[0] == 200
+    assert service.output().count("Ctrl-C stops it.") == 1
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = finbert("run", DATA_DIR=str(tmp_path / "data"), PORT=str(port))
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].startswith(f"Error: can't listen on 127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("environment", "line"),
+    [
+        ({"PORT": "eighty"}, "Error: PORT must be a whole number from 1 to 65535, not 'eighty'"),
+        ({"MODEL_STORE": "/no/such"}, "Error: MODEL_STORE must be an existing folder, not '/no/such'"),
+        ({"LOG_LEVEL": "LOUD"}, "Error: LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not 'LOUD'"),
+    ],
+)
+def test_a_bad_setting_stops_the_boot_with_one_clear_line(tmp_path, environment, line):
+    result = finbert("run", DATA_DIR=str(tmp_path / "data"), **environment)
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [line]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_database_that_is_not_there_is_told_and_nothing_started(tmp_path):
+    result = finbert("run", DATABASE_URL="postgresql://nobody:sesame@127.0.0.1:1/x", PORT=str(free_port()))
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "sesame" not in result.stderr + result.stdout
+    assert result.stderr.strip().splitlines()[-1] == "Error: the migrations failed, as said above; nothing was started"
+
+
+def test_two_services_share_one_data_folder_and_the_last_one_stops_the_database(start_service):
+    first = start_service().wait_until_ready()
+    second = start_service().wait_until_ready()
+    made = first.request("POST", "/api/v1/predict", {"text": TEXT})[2]
+    database = postgres_pid(first.data_dir)
+    first.stop()
+    assert second.request("GET", f"/api/v1/predictions/{made['request_id']}")[2] == made
+    second.stop()
+    wait_for(lambda: not is_alive(database), "the database to stop", START_SECONDS)
