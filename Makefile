@@ -69,6 +69,8 @@ benchmark: $(VENV)/.development ## Measure the storage at 1,000 and 1,000,000 ro
 lock: $(VENV)/.development ## Pin requirements*.txt anew from pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --output-file requirements.txt pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --all-extras --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	@# The build is the machine's choice (TORCH_INDEX_URL); the pin is the version.
+	@sed -i.bak 's/^\(torch==[0-9.]*\)+.*/\1/' requirements-dev.txt && rm requirements-dev.txt.bak
 LOCK := --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header
 
 .PHONY: clean

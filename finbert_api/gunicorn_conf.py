@@ -6,12 +6,14 @@ The app is not preloaded: each worker makes its own after the fork, since ONNX R
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from finbert_api.observability.logging import logging_config
 from finbert_api.settings import settings_from_environment
 
 _settings = settings_from_environment()
+_MEMORY = Path("/dev/shm")  # noqa: S108 - only the directory; the files in it get unpredictable names
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_concurrency
@@ -23,12 +25,13 @@ timeout = 30
 graceful_timeout = 25
 keepalive = 75
 logconfig_dict = logging_config(_settings.log_level)
-# Heartbeat files in memory: on a disk, a slow write would look like a hung worker.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - a directory only, gunicorn makes the file safely
+# Heartbeats and metrics are files in memory: on a disk, a slow write would look like a hung worker, and a full disk
+# would kill the worker that writes to a mapped file.
+worker_tmp_dir = str(_MEMORY) if _MEMORY.is_dir() else None
 control_socket_disable = True
 
 # The workers share their metrics through files; prometheus_client reads the variable when it is imported.
-_metrics_directory = tempfile.mkdtemp(prefix="finbert-metrics-")
+_metrics_directory = tempfile.mkdtemp(prefix="finbert-metrics-", dir=worker_tmp_dir)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
 
 

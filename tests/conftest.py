@@ -4,6 +4,8 @@ import io
 import json
 from dataclasses import replace
 from logging.config import dictConfig
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import psycopg
@@ -22,8 +24,17 @@ from finbert_api.storage.embedded import embedded_postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("postgres")
+def postgres_dir():
+    # Not pytest's own temporary folder: run as root, PostgreSQL has another user, whom pytest would lock out.
+    with TemporaryDirectory(prefix="finbert-tests-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def data_dir():
+    """A folder for the data of one test's own PostgreSQL."""
+    with TemporaryDirectory(prefix="finbert-tests-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "data"
 
 
 @pytest.fixture(scope="session")

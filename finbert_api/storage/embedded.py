@@ -106,5 +106,8 @@ def _ensure_database(server_url: str, database_url: str, database: str) -> str:
     with psycopg.connect(server_url, autocommit=True) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
         if not found:
+            # The details of an error quote the row, which holds a client's text: they stay out of the server's log.
+            connection.execute("ALTER SYSTEM SET log_error_verbosity = 'terse'")
+            connection.execute("SELECT pg_reload_conf()")
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     return database_url

@@ -1,8 +1,9 @@
 """Predictions in PostgreSQL: one by one in, by id or by page out."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql import Select
 
@@ -11,6 +12,10 @@ from finbert_api.domain.prediction import Page, Prediction
 from finbert_api.domain.sentiment import Label, Sentiment
 from finbert_api.storage.tables import PredictionCountRow, PredictionRow
 from finbert_api.storage.transactions import reading, writing
+
+# Bounds beyond every UUIDv7.
+_LOWEST_ID = UUID(int=0)
+_HIGHEST_ID = UUID(int=2**128 - 1)
 
 _INSERT = insert(PredictionRow).on_conflict_do_nothing(index_elements=[PredictionRow.request_id])
 
@@ -43,16 +48,13 @@ class PredictionStore:
         The page is read by key, not by offset: rows that are added meanwhile neither shift nor repeat it, and the cost
         does not grow with the table.
         """
-        rows = _visible(select(PredictionRow), visible_key_id)
-        count = select(func.coalesce(func.sum(PredictionCountRow.predictions), 0))
-        if visible_key_id is not None:
-            count = count.where(PredictionCountRow.key_id == visible_key_id)
-        if label is not None:
-            rows = rows.where(PredictionRow.label == label.value)
-            count = count.where(PredictionCountRow.label == label.value)
-        if cursor is not None:
-            rows = rows.where(PredictionRow.request_id < cursor)
-        rows = rows.order_by(PredictionRow.request_id.desc()).limit(limit + 1)
+        filters = {
+            name: value
+            for name, value in (("key_id", visible_key_id), ("label", label and label.value))
+            if value is not None
+        }
+        rows = _page_query(filters, cursor).limit(limit + 1)
+        count = select(func.coalesce(func.sum(PredictionCountRow.predictions), 0)).filter_by(**filters)
         with reading() as session:
             found = [_prediction(row) for row in session.scalars(rows)]
             total_count = int(session.scalars(count).one())
@@ -93,6 +95,23 @@ class PredictionStore:
                     "created_at": prediction.created_at,
                 },
             )
+
+
+def _page_query(filters: Mapping[str, object], cursor: UUID | None) -> Select[PredictionRow]:
+    """The rows that match, before the cursor, newest first, in the order of the one index made for these filters.
+
+    The filters are written as bounds of a row comparison and lead the order. Written as plain equalities they would let
+    the planner walk the primary key instead, past every newer row that does not match: the page of a client that fell
+    silent would grow with the table.
+    """
+    columns = [*(getattr(PredictionRow, name) for name in filters), PredictionRow.request_id]
+    values = list(filters.values())
+    return (
+        select(PredictionRow)
+        .where(tuple_(*columns) > tuple_(*values, _LOWEST_ID))
+        .where(tuple_(*columns) < tuple_(*values, cursor or _HIGHEST_ID))
+        .order_by(*(column.desc() for column in columns))
+    )
 
 
 def _visible(query: Select[PredictionRow], visible_key_id: UUID | None) -> Select[PredictionRow]:

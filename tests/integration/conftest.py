@@ -3,11 +3,11 @@ from support import Service
 
 
 @pytest.fixture
-def start_service(tmp_path):
+def start_service(data_dir):
     """Starts services that are stopped at the end, whatever happens."""
     services = []
 
-    def start(data_dir=tmp_path / "data", **environment):
+    def start(**environment):
         services.append(Service(data_dir, **environment))
         return services[-1]
 

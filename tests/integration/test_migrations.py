@@ -20,9 +20,9 @@ def url(fresh_database):
 
 @pytest.fixture
 def context(url):
-    with running(settings_from_environment({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}), UnavailableEngine()) as app:
-        with app.app_context():
-            yield
+    settings = settings_from_environment({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"})
+    with running(settings, UnavailableEngine()) as app, app.app_context():
+        yield
 
 
 def objects(url):

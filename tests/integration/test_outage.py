@@ -9,9 +9,9 @@ TEXT = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn."
 
 
 @pytest.fixture
-def outage(tmp_path, start_service):
+def outage(data_dir, start_service):
     """A service over a PostgreSQL that the test can stop and start, and a client key that it has seen."""
-    database = embedded_postgres(tmp_path / "database")
+    database = embedded_postgres(data_dir.parent / "database")
     url = database.__enter__()
     service = start_service(DATABASE_URL=url).wait_until_ready()
     secret = finbert("keys", "create", "ann", DATABASE_URL=url).stdout.strip()
@@ -31,7 +31,7 @@ def outage(tmp_path, start_service):
 
         def end(self):
             nonlocal database
-            database = embedded_postgres(tmp_path / "database")
+            database = embedded_postgres(data_dir.parent / "database")
             database.__enter__()
             wait_for(lambda: service.status_of("/ready") == 200, "the database to be back")
 

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from itertools import cycle
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +16,7 @@ from finbert_api.domain.identifiers import new_request_id
 from finbert_api.domain.prediction import Prediction
 from finbert_api.domain.sentiment import Label, Sentiment
 from finbert_api.extensions import db
-from finbert_api.storage.predictions import PredictionStore
+from finbert_api.storage.predictions import PredictionStore, _page_query
 
 SCORES = {Label.POSITIVE: Decimal("0.3334"), Label.NEGATIVE: Decimal("0.3333"), Label.NEUTRAL: Decimal("0.3333")}
 
@@ -88,27 +89,24 @@ def test_counts_stay_exact_under_concurrent_writers_and_deleters(app, store):
     }
 
 
+COPIES = """
+    INSERT INTO predictions SELECT
+        gen_random_uuid(), key_id, text, source, 'negative', score_positive, score_negative, score_neutral, model_version,
+        latency_ms, token_count, truncated, created_at
+    FROM predictions, generate_series(1, 250)
+"""
+
+
 def test_a_rolled_back_insert_is_not_counted(store):
     store.add(prediction())
-    db.session.execute(
-        text(
-            "INSERT INTO predictions SELECT gen_random_uuid(), key_id, text, source, label, score_positive, "
-            "score_negative, score_neutral, model_version, latency_ms, token_count, truncated, created_at FROM predictions"
-        )
-    )
+    db.session.execute(text(COPIES))
     db.session.rollback()
     assert store.page(1, None, None, None).total_count == 1
 
 
 def test_many_rows_in_one_statement_are_counted_each(store):
     store.add(prediction(Label.NEUTRAL))
-    db.session.execute(
-        text(
-            "INSERT INTO predictions SELECT gen_random_uuid(), key_id, text, source, 'negative', score_positive, "
-            "score_negative, score_neutral, model_version, latency_ms, token_count, truncated, created_at FROM predictions, "
-            "generate_series(1, 250)"
-        )
-    )
+    db.session.execute(text(COPIES))
     db.session.commit()
     assert counts(store) == {Label.POSITIVE: 0, Label.NEGATIVE: 250, Label.NEUTRAL: 1, None: 251}
 
@@ -182,3 +180,34 @@ def test_the_reason_leaves_out_the_row_that_postgresql_quotes(store):
         )
     assert "a client's text" not in raised.value.reason
     assert "null value" in raised.value.reason
+
+
+ORDERED_COPIES = """
+    INSERT INTO predictions SELECT
+        lpad(to_hex(i), 32, '0')::uuid, key_id, text, source, CASE i % 3 WHEN 0 THEN 'positive' ELSE 'neutral' END,
+        score_positive, score_negative, score_neutral, model_version, latency_ms, token_count, truncated, created_at
+    FROM predictions, generate_series(1, 20000) AS i
+"""
+
+
+@pytest.mark.parametrize("cursor", [None, UUID(int=19_000)])
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({}, "predictions_pkey"),
+        ({"label": "negative"}, "predictions_label_request_id"),
+        ({"key_id": UUID(int=1)}, "predictions_key_request_id"),
+        ({"key_id": UUID(int=1), "label": "neutral"}, "predictions_key_label_request_id"),
+    ],
+)
+def test_a_page_reads_the_rows_it_shows_and_no_other(store, filters, index, cursor):
+    """Also that of a key or label that has no rows near the cursor: its plan may filter nothing away."""
+    store.add(prediction())
+    db.session.execute(text(ORDERED_COPIES))
+    db.session.execute(text("ANALYZE predictions"))
+    query = str(_page_query(filters, cursor).limit(21).compile(db.engine, compile_kwargs={"literal_binds": True}))
+    plan = "\n".join(db.session.scalars(text(f"EXPLAIN {query}")))
+    db.session.rollback()
+    assert f"Index Scan Backward using {index} on predictions" in plan
+    assert "Filter" not in plan
+    assert "Sort" not in plan
