@@ -10,6 +10,7 @@ from finbert_api.api.container import EXTENSION_NAME, Container
 from finbert_api.api.docs import blueprint as docs
 from finbert_api.api.lifecycle import register_lifecycle
 from finbert_api.api.operations import blueprint as operations
+from finbert_api.api.parsing import LARGEST_BODY_BYTES
 from finbert_api.api.problems import ProblemApi, register_error_handlers
 from finbert_api.api.v1 import KEY_HEADER
 from finbert_api.api.v1 import blueprint as v1
@@ -24,14 +25,10 @@ from finbert_api.services.api_keys import ApiKeyService
 from finbert_api.services.predict import PredictionService
 from finbert_api.settings import PROJECT_ROOT, Settings, available_cpus, settings_from_environment
 from finbert_api.storage.api_keys import ApiKeyStore
+from finbert_api.storage.connections import bound_waits, engine_options
 from finbert_api.storage.predictions import PredictionStore
-from finbert_api.storage.transactions import engine_options
 
 logger = logging.getLogger(__name__)
-
-# The longest valid body: 2,000 characters of text and 100 of source, each as an escaped surrogate pair of 12 bytes,
-# with room for names and white space.
-LARGEST_BODY_BYTES = 32 * 1024
 
 OPENAPI = {
     "API_TITLE": "FinBERT API",
@@ -57,14 +54,18 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     if settings.database_url is None:
         raise SettingsError("DATABASE_URL is not set (`finbert run` starts an embedded PostgreSQL by itself)")
     app = Flask("finbert_api", static_folder=None)
+    app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
     app.config.update(
         OPENAPI,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.worker_threads),
-        MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES,
+        # One more than is accepted: Werkzeug cuts a chunked body there without a word, and the parser sees it by this.
+        MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES + 1,
     )
     db.init_app(app)
+    with app.app_context():
+        bound_waits(db.engine)
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
     metrics = Metrics()
     api = ProblemApi(app)

@@ -15,7 +15,7 @@ from finbert_api.settings import settings_from_environment
 _settings = settings_from_environment()
 _MEMORY = Path("/dev/shm")  # noqa: S108 - only the directory; the files in it get unpredictable names
 
-bind = f"{_settings.host}:{_settings.port}"
+bind = _settings.address
 workers = _settings.web_concurrency
 worker_class = "gthread"
 threads = _settings.worker_threads
@@ -24,6 +24,7 @@ preload_app = False
 timeout = 30
 graceful_timeout = 25
 keepalive = 75
+CLIENT_SILENCE_SECONDS = 10
 logconfig_dict = logging_config(_settings.log_level)
 # Heartbeats and metrics are files in memory: on a disk, a slow write would look like a hung worker, and a full disk
 # would kill the worker that writes to a mapped file.
@@ -35,11 +36,9 @@ _metrics_directory = tempfile.mkdtemp(prefix="finbert-metrics-", dir=worker_tmp_
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
 
 
-def child_exit(_server: Any, worker: Any) -> None:
-    """Lets the gauges of a worker that ended go with it; its counters stay in the sum."""
-    from prometheus_client import multiprocess  # noqa: PLC0415 - only once the variable above is set
-
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # the package types only half of itself
+def pre_request(_worker: Any, request: Any) -> None:
+    """Bounds how long a client may be silent in the middle of a request, which would hold a thread of the worker."""
+    request.unreader.sock.settimeout(CLIENT_SILENCE_SECONDS)
 
 
 def on_exit(_server: Any) -> None:

@@ -36,6 +36,11 @@ class Settings:
     port: int
     data_dir: Path
 
+    @property
+    def address(self) -> str:
+        """Host and port as URLs write them: an IPv6 host in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings that these environment variables give, unset and empty ones by their defaults.
@@ -122,7 +127,7 @@ class _Reader:
             return None
         try:
             url = make_url(value)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # the latter for a port that is no number
             raise SettingsError(f"{name} is not a database URL (postgresql://user:password@host/database)") from None
         if url.drivername not in ("postgres", "postgresql", "postgresql+psycopg"):
             raise SettingsError(f"{name} must start with postgresql://, the only database this service supports")

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager, suppress
+from dataclasses import fields
 
 import psutil
 
 from finbert_api.app import create_app
 from finbert_api.extensions import db
-from finbert_api.settings import PROJECT_ROOT
+from finbert_api.settings import PROJECT_ROOT, Settings
 
 ADMIN_KEY = "the-bootstrap-admin-key-of-the-tests"
 ADMIN = {"X-API-Key": ADMIN_KEY}
@@ -59,7 +60,7 @@ def free_port():
 
 def command_environment(**changes):
     """The environment of the tests without the service's own settings, and with these."""
-    ours = ("DATABASE_URL", "API_KEY", "MODEL_STORE", "MODEL_STABLE", "PORT", "HOST", "LOG_LEVEL", "WEB_CONCURRENCY")
+    ours = {field.name.upper() for field in fields(Settings)}
     return {name: value for name, value in os.environ.items() if name not in ours} | changes
 
 

@@ -3,7 +3,8 @@
 import logging
 import re
 import time
-from http import HTTPMethod
+from contextlib import suppress
+from http import HTTPMethod, HTTPStatus
 
 from flask import Flask, Response, g, request
 
@@ -15,6 +16,9 @@ logger = logging.getLogger("finbert_api.access")
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _WELL_FORMED_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+DISCARDED_BYTES = 16 * 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -41,6 +45,8 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
+    if response.status_code >= HTTPStatus.BAD_REQUEST:
+        _discard_body()
     seconds = time.perf_counter() - g.started
     # The rule, not the path, and known methods alone: a client can make up the rest, and each would be a label.
     route = request.url_rule.rule if request.url_rule else "none"
@@ -61,6 +67,18 @@ def _finish(response: Response) -> Response:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _discard_body() -> None:
+    """Reads what a refused client still sends, up to a bound.
+
+    A connection closed before that would reach the client as a broken pipe, and the answer not at all.
+    """
+    body = request.environ["wsgi.input"]
+    with suppress(Exception):  # whatever a broken body raises: nobody wants it any more
+        for _ in range(DISCARDED_BYTES // _CHUNK_BYTES):
+            if not body.read(_CHUNK_BYTES):
+                return
 
 
 def _forget(_error: BaseException | None) -> None:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from apispec import APISpec
-from flask import Flask, current_app, request
+from flask import Flask, current_app
 from flask_smorest import Api
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
@@ -22,8 +22,7 @@ from finbert_api.observability.logging import current_request_id
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
-DISCARDED_BYTES = 16 * 1024 * 1024
-_CHUNK_BYTES = 64 * 1024
+ERRORS_IN_DETAIL = 5
 
 STATUS_OF: Mapping[type[FinbertError], HTTPStatus] = {
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
@@ -74,10 +73,9 @@ class ProblemApi(Api):
         """The response for an HTTP error; uncaught exceptions arrive here as a 500, logged, with nothing revealed."""
         if error.response is not None and error.code is None:
             return error.response
-        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            _discard_body()
         errors = _errors_by_field(getattr(error, "data", None) or {})
-        detail = "; ".join(f"{field}: {', '.join(words)}" for field, words in errors.items())
+        named = [f"{field}: {', '.join(words)}" for field, words in list(errors.items())[:ERRORS_IN_DETAIL]]
+        detail = "; ".join(named) + (" and more" if len(errors) > ERRORS_IN_DETAIL else "")
         headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
         return problem(HTTPStatus(error.code or 500), detail or error.description or "", headers, errors)
 
@@ -128,17 +126,6 @@ def _handle_domain_error(error: FinbertError) -> Response:
     if status is None:  # none that a request should raise: a defect of ours, so it goes the way of all defects
         raise error
     return problem(status, str(error))
-
-
-def _discard_body() -> None:
-    """Reads what a client still sends, up to a bound.
-
-    A connection closed before that would reach the client as a broken pipe, and the answer not at all.
-    """
-    body = request.environ["wsgi.input"]
-    for _ in range(DISCARDED_BYTES // _CHUNK_BYTES):
-        if not body.read(_CHUNK_BYTES):
-            return
 
 
 def _errors_by_field(data: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -59,7 +59,7 @@ class PredictionSchema(Schema):
 
     request_id = fields.UUID(
         required=True,
-        metadata={"description": "The prediction's id; later predictions have larger ids", "example": EXAMPLE_ID},
+        metadata={"description": "The prediction's id, in the order in which requests arrived", "example": EXAMPLE_ID},
     )
     text = fields.String(required=True, metadata={"description": "The text as sent", "example": EXAMPLE_TEXT})
     source = fields.String(
@@ -90,7 +90,7 @@ class PredictionSchema(Schema):
     )
     created_at = UtcMilliseconds(
         required=True,
-        metadata={"description": "When the prediction was made, in UTC", "example": "2026-01-31T09:30:00.123Z"},
+        metadata={"description": "When the request arrived, in UTC", "example": "2026-01-31T09:30:00.123Z"},
     )
 
 

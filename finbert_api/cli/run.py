@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -24,7 +25,7 @@ EXAMPLE_TEXT = "The company beat earnings expectations and raised full-year guid
 def run() -> None:
     """Start the service: database, migrations, workers; Ctrl-C stops it all."""
     with database_settings() as settings:
-        _require_free_port(settings.host, settings.port)
+        _require_free_port(settings)
         api_key = settings.api_key or _kept_api_key(settings.data_dir)
         # The workers read their settings from the environment, as they do in production.
         os.environ["DATABASE_URL"] = settings.database_url or ""
@@ -49,14 +50,20 @@ class LocalServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
         self.cfg.set("post_worker_init", self._announce)
+        self.cfg.set("when_ready", _end_with_terminal)
 
     def load(self) -> Any:
         """The application, made in each worker after the fork."""
         return import_module("finbert_api.app").create_app()
 
 
+def _end_with_terminal(_server: Any) -> None:
+    """Makes a closed terminal end the service; by itself gunicorn would reload its workers and stay."""
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+
 def _announcer(settings: Settings, api_key: str) -> Callable[[Any], None]:
-    url = f"http://{settings.host}:{settings.port}"
+    url = f"http://{settings.address}"
     body = f'{{"text": "{EXAMPLE_TEXT}"}}'
     block = f"""
 FinBERT API  {url}
@@ -77,14 +84,16 @@ Ctrl-C stops it.
     return announce
 
 
-def _require_free_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _require_free_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((settings.host, settings.port))
         except OSError as error:
-            raise SettingsError(f"can't listen on {host}:{port} ({error.strerror}); PORT chooses another") from None
+            raise SettingsError(
+                f"can't listen on {settings.address} ({error.strerror}); PORT chooses another"
+            ) from None
 
 
 def _kept_api_key(data_dir: Path) -> str:

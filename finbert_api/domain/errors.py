@@ -18,11 +18,16 @@ class ModelUnavailable(FinbertError):
 
 
 class StorageUnavailable(FinbertError):
-    """PostgreSQL can't be reached or refuses; `reason` is its own word on it, for the log and never for a client."""
+    """PostgreSQL can't be reached or refuses.
 
-    def __init__(self, message: str, reason: str = "") -> None:
+    `reason` is its own word on it, for the log and never for a client. `is_passing` says whether the same might succeed
+    at once, over another connection.
+    """
+
+    def __init__(self, message: str, reason: str = "", *, is_passing: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
+        self.is_passing = is_passing
 
 
 class PredictionNotFound(FinbertError):

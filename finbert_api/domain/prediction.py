@@ -49,7 +49,7 @@ class Prediction:
 
     @property
     def created_at(self) -> datetime:
-        """When the prediction was made, which its id carries."""
+        """When its request arrived, which its id carries."""
         return created_at(self.request_id)
 
 

@@ -27,6 +27,18 @@ class JsonLine(JsonFormatter):
         return log_data
 
 
+class WithoutClientBytes(logging.Filter):
+    """Cuts from gunicorn's lines about broken requests what they quote of the request: it can be a client's text."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every record through, shortened where it quotes."""
+        message = record.getMessage()
+        for opening in ("Invalid request", "Error handling request"):
+            if message.startswith(opening):
+                record.msg, record.args = opening, None
+        return True
+
+
 def logging_config(level: str) -> dict[str, Any]:
     """A dictConfig: everything from `level` up goes to standard output as JSON lines."""
     to_stdout = {"level": level, "handlers": ["stdout"], "propagate": False}
@@ -40,12 +52,13 @@ def logging_config(level: str) -> dict[str, Any]:
                 "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
             }
         },
+        "filters": {"without_client_bytes": {"()": WithoutClientBytes}},
         "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
         "root": {"level": "WARNING", "handlers": ["stdout"]},
         "loggers": {
             "finbert_api": to_stdout,
             # gunicorn adds handlers of its own to its loggers unless they are configured; the access log is ours.
-            "gunicorn.error": to_stdout,
+            "gunicorn.error": to_stdout | {"filters": ["without_client_bytes"]},
             "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
         },
     }

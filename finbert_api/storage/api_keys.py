@@ -37,16 +37,14 @@ class ApiKeyStore:
                 for row in rows
             ]
 
-    def find(self, digest: bytes) -> tuple[Caller, bytes] | None:
-        """The caller with an unrevoked key of this digest, and the digest as stored; None when there is none."""
-        query = select(ApiKeyRow.key_id, ApiKeyRow.role, ApiKeyRow.digest).where(
+    def find(self, digest: bytes) -> Caller | None:
+        """The caller with an unrevoked key of this digest; None when there is none."""
+        query = select(ApiKeyRow.key_id, ApiKeyRow.role).where(
             ApiKeyRow.digest == digest, ApiKeyRow.revoked_at.is_(None)
         )
         with reading() as session:
             found = session.execute(query).one_or_none()
-        if found is None or found.digest is None:
-            return None
-        return Caller(key_id=found.key_id, role=Role(found.role)), found.digest
+        return Caller(key_id=found.key_id, role=Role(found.role)) if found else None
 
     def revoke(self, key_id: UUID) -> bool:
         """Ends a key from the next request on; False when no unrevoked key has that id."""

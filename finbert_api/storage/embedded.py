@@ -7,6 +7,7 @@ with the process, tells.
 
 import fcntl
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,16 +39,21 @@ def embedded_postgres(data_dir: Path, database: str = DATABASE_NAME) -> Iterator
     started_by = os.getpid()
     with (data_dir / "postgres.starting").open("w") as starting, (data_dir / "postgres.users").open("w") as users:
         with _held(starting):
-            _remove_stale_pid_file(cluster)
-            cluster.mkdir(exist_ok=True)
             server = server_class(cluster, cleanup_mode=None)
             try:
+                _initialise(cluster, server_class)
+                _remove_stale_pid_file(cluster)
                 server.start()
                 url = _ensure_database(server.get_uri(), server.get_uri(database), database)
-            except Exception as error:  # the package raises whatever its steps raise, assertions included
-                raise StorageUnavailable(
-                    f"the embedded PostgreSQL in {cluster} did not start ({error}); its own words are in {cluster}/log"
-                ) from error
+            except BaseException as error:
+                if _is_last(users):
+                    server.stop()
+                if isinstance(error, Exception):  # the package raises whatever its steps raise, assertions included
+                    log = f"; its own words are in {server.log}" if server.log.exists() else ""
+                    raise StorageUnavailable(
+                        f"the embedded PostgreSQL in {cluster} did not start ({error}){log}"
+                    ) from error
+                raise
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
             yield url
@@ -87,6 +93,17 @@ def _is_last(users: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _initialise(cluster: Path, server_class: type["PostgresServer"]) -> None:
+    """Makes the data folder beside its place and moves it there whole: an interrupted start leaves none half made."""
+    if cluster.exists():
+        return
+    unfinished = cluster.with_name("postgres.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    server_class(unfinished, cleanup_mode=None).ensure_pgdata_inited()
+    unfinished.rename(cluster)
 
 
 def _remove_stale_pid_file(cluster: Path) -> None:

@@ -24,15 +24,16 @@ class PredictionStore:
     """Where predictions are kept. Every method needs an application context."""
 
     def add(self, prediction: Prediction) -> None:
-        """Stores a prediction: one row, one commit, and one quick retry when the first attempt fails.
+        """Stores a prediction: one row, one commit, and one quick retry when the fault may be a passing one.
 
         A retry after a commit whose answer was lost finds the row there and leaves it. Raises StorageUnavailable when
         the row may not be stored.
         """
         try:
             self._insert(prediction)
-        except StorageUnavailable:
-            # A connection that the server dropped while idle fails at its first use; the next one is fresh.
+        except StorageUnavailable as error:
+            if not error.is_passing:
+                raise
             self._insert(prediction)
 
     def get(self, request_id: UUID, visible_key_id: UUID | None) -> Prediction | None:

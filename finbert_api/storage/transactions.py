@@ -4,32 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask_sqlalchemy.session import Session
+from psycopg import OperationalError
+from psycopg.errors import ConnectionTimeout, QueryCanceled
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import scoped_session
 
 from finbert_api.domain.errors import StorageUnavailable
 from finbert_api.extensions import db
+from finbert_api.storage.connections import AnswerTimeout
 
-# Shorter than a client's patience and than the 25 s a request may take: a database that hangs must not hang us.
-CONNECT_TIMEOUT_SECONDS = 2
-STATEMENT_TIMEOUT_MS = 2_000
-POOL_TIMEOUT_SECONDS = 2
-
-
-def engine_options(pool_size: int) -> dict[str, object]:
-    """Options for SQLAlchemy's engine: a pool of one connection for each thread, and every wait bounded."""
-    return {
-        "pool_size": pool_size,
-        "max_overflow": 0,
-        "pool_timeout": POOL_TIMEOUT_SECONDS,
-        # Parameters are client texts: they may not reach a log by way of an exception's message.
-        "hide_parameters": True,
-        "connect_args": {
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "tcp_user_timeout": STATEMENT_TIMEOUT_MS + 1_000,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
-        },
-    }
+# Trying these again would double a wait that was too long already.
+_SLOW = (QueryCanceled, ConnectionTimeout, AnswerTimeout)
 
 
 @contextmanager
@@ -38,7 +23,11 @@ def storage_errors(message: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise StorageUnavailable(message, _reason(error)) from None
+        cause = getattr(error, "orig", None) or error
+        # The first line alone: the lines after it can quote the row, which holds a client's text.
+        reason = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
+        is_passing = isinstance(cause, OperationalError) and not isinstance(cause, _SLOW)
+        raise StorageUnavailable(message, reason, is_passing=is_passing) from None
 
 
 @contextmanager
@@ -67,9 +56,3 @@ def writing() -> Iterator[scoped_session[Session]]:
             db.session.commit()
     finally:
         db.session.remove()
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    """The kind of error and its first line: the lines after it can quote the row, which holds a client's text."""
-    cause = getattr(error, "orig", None) or error
-    return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"

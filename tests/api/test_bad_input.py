@@ -1,7 +1,6 @@
 """What bad input gets: the right status, problem details that name the field, nothing stored, no error logged."""
 
 import json
-import logging
 
 import pytest
 
@@ -10,12 +9,11 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(autouse=True)
-def costs_nothing(app, client, admin, caplog):
+def costs_nothing(app, client, admin, log_lines):
     """After every request of this module nothing is stored and nothing logged as an error."""
-    logging.getLogger("finbert_api").propagate = True
     yield
     assert client.get("/api/v1/predictions", headers=admin).json["total_count"] == 0
-    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    assert [line for line in log_lines() if line["level"] in {"ERROR", "CRITICAL"}] == []
 
 
 def assert_problem(response, status, field=None):
@@ -75,6 +73,11 @@ def test_a_body_that_is_not_json_is_400(client, admin, body):
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/x", None])
 def test_a_body_of_another_type_is_415(client, admin, content_type):
     assert_problem(client.post(PREDICT, data='{"text": "a"}', headers=admin, content_type=content_type), 415)
+
+
+@pytest.mark.parametrize("headers", [{"Content-Type": "application/vnd.api+json"}, JSON | {"Content-Encoding": "gzip"}])
+def test_other_json_and_compressed_json_are_415(client, admin, headers):
+    assert_problem(client.post(PREDICT, data='{"text": "a"}', headers=admin | headers), 415)
 
 
 def test_a_large_body_is_413(client, admin):

@@ -4,7 +4,6 @@ import re
 import subprocess
 
 import click
-import pytest
 
 from finbert_api.cli.main import finbert
 from finbert_api.settings import PROJECT_ROOT, settings_from_environment
@@ -69,7 +68,6 @@ def commands(group, prefix="finbert"):
                 yield f"{prefix} {name}"
 
 
-@pytest.mark.needs_modelling
 def test_every_command_is_documented():
     documented = set(
         re.findall(
@@ -94,3 +92,6 @@ def test_the_readme_names_no_target_or_file_that_is_not_there():
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", readme) if not link.startswith("http")]
     assert links
     assert [link for link in links if not (PROJECT_ROOT / link).exists()] == []
+    documents = [PROJECT_ROOT / link for link in links if link.endswith(".md")]
+    assert [document.name for document in documents if len(document.read_text()) < 200] == []
+    assert "@@" not in readme

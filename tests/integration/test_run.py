@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -127,3 +128,41 @@ def test_two_services_share_one_data_folder_and_the_last_one_stops_the_database(
     assert second.request("GET", f"/api/v1/predictions/{made['request_id']}")[2] == made
     second.stop()
     wait_for(lambda: not is_alive(database), "the database to stop", START_SECONDS)
+
+
+def is_migrating(process):
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if "migrate" in child.cmdline():
+                return True
+    return False
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_the_workers_are_there_stops_the_database_too(start_service, signal_number):
+    service = start_service()
+    wait_for(lambda: is_migrating(service.process), "the migrations to begin")
+    database = postgres_pid(service.data_dir)
+    assert service.stop(signal_number) == 128 + signal_number
+    wait_for(lambda: not is_alive(database), "the database to stop")
+
+
+def test_a_closed_terminal_ends_the_service(service):
+    assert service.stop(signal.SIGHUP) == 0
+
+
+def test_a_first_start_that_was_interrupted_leaves_a_folder_that_the_next_one_can_use(start_service):
+    first = start_service()
+    wait_for((first.data_dir / "postgres.unfinished").exists, "the first start to begin")
+    os.killpg(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    assert not (first.data_dir / "postgres").exists()
+    start_service().wait_until_ready()
+
+
+def test_ipv6_is_served(start_service, fresh_database):
+    service = start_service(DATABASE_URL=fresh_database(), HOST="::1")
+    wait_for(lambda: f"http://[::1]:{service.port}" in service.output(), "the block")
+    with socket.create_connection(("::1", service.port), timeout=30) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")

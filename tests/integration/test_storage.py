@@ -91,8 +91,8 @@ def test_counts_stay_exact_under_concurrent_writers_and_deleters(app, store):
 
 COPIES = """
     INSERT INTO predictions SELECT
-        gen_random_uuid(), key_id, text, source, 'negative', score_positive, score_negative, score_neutral, model_version,
-        latency_ms, token_count, truncated, created_at
+        gen_random_uuid(), key_id, text, source, 'negative', score_positive, score_negative, score_neutral,
+        model_version, latency_ms, token_count, truncated, created_at
     FROM predictions, generate_series(1, 250)
 """
 

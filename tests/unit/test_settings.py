@@ -42,6 +42,7 @@ def test_every_usual_spelling_of_a_postgresql_url_is_taken(scheme):
         ("TOKENIZER_PATH", "/no/such/file", "existing file"),
         ("DATABASE_URL", "mysql://localhost/x", "must start with postgresql://"),
         ("DATABASE_URL", "not a url", "not a database URL"),
+        ("DATABASE_URL", "postgresql://u:p@host:port/d", "not a database URL"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_the_variable(name, value, message):
@@ -81,3 +82,8 @@ def test_processors_are_those_the_cgroup_grants(tmp_path, monkeypatch, quota, ex
     assert available_cpus() == expected
     monkeypatch.setattr("finbert_api.settings._CGROUP_QUOTA", Path("/no/such/file"))
     assert available_cpus() == 8
+
+
+@pytest.mark.parametrize(("host", "address"), [("127.0.0.1", "127.0.0.1:8000"), ("::1", "[::1]:8000")])
+def test_an_address_is_written_as_urls_write_it(host, address):
+    assert settings_from_environment({"HOST": host}).address == address

@@ -11,7 +11,7 @@ from finbert_api.inference.artifact import read_artifact, verify_files
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny-finbert")
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny-finbert", max_tokens=160)
 
 
 @pytest.fixture

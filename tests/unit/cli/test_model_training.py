@@ -62,3 +62,21 @@ def test_what_is_missing_is_said_in_one_line(arguments, message):
     assert result.exit_code == 1
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_train_writes_a_checkpoint_and_prints_its_figures(tmp_path):
+    checkpoints = pytest.importorskip("checkpoints", reason="needs torch and transformers", exc_type=ImportError)
+    base = checkpoints.write_checkpoint(tmp_path / "base", layers=1, hidden=16, heads=2, lessons=0)
+    (tmp_path / "sentfin").mkdir()
+    (tmp_path / "tfns").mkdir()
+    (tmp_path / "sentfin" / "SEntFiN.csv").write_text("Title,Decisions\nAlpha rises,{'A': 'positive'}\n")
+    (tmp_path / "tfns" / "train.json").write_text('[{"sentence": "it fell", "label": 1}]')
+
+    arguments = ["--output", tmp_path / "out", "--base", base, "--epochs", 1, "--batch-size", 512]
+    result = run("train", "--data", tmp_path, *arguments)
+
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    record = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert figures["best_validation_macro_f1"] == record["training"]["best_validation_macro_f1"]
+    assert [data["source"] for data in record["data"]] == ["headlines", "tweets", "generated"]

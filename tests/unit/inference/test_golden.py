@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from finbert_api.domain.errors import ArtifactError
@@ -36,7 +37,7 @@ def test_a_graph_that_computes_nonsense_is_found(parts):
 
     class Broken:
         def run(self, batch):
-            return [__import__("numpy").array([float("nan"), 0.0, 0.0], dtype="float32")]
+            return [np.array([float("nan"), 0.0, 0.0], dtype="float32")]
 
     with pytest.raises(ArtifactError, match="golden text"):
         verify_golden_texts(manifest, tokenizer, Broken())

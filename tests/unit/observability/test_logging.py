@@ -36,3 +36,15 @@ def test_records_below_the_level_are_dropped(log_lines):
 
 def test_lines_go_to_standard_output():
     assert logging_config("INFO")["handlers"]["stdout"]["stream"] == "ext://sys.stdout"
+
+
+def test_what_a_server_line_quotes_of_a_broken_request_is_cut(log_lines):
+    server = logging.getLogger("gunicorn.error")
+    server.warning("Invalid request from ip=%s: %s", "127.0.0.1", "Invalid HTTP method: 'a client text'")
+    server.error("Error handling request %s", "/?q=a client text")
+    server.info("Booting worker with pid: %s", 7)
+    assert [line["message"] for line in log_lines()] == [
+        "Invalid request",
+        "Error handling request",
+        "Booting worker with pid: 7",
+    ]

@@ -1,0 +1,59 @@
+"""Connections to PostgreSQL on which every wait ends."""
+
+from typing import Any
+
+import psycopg
+from psycopg.abc import RV, PQGen
+from sqlalchemy import Engine, event
+
+# Shorter than a client's patience and than the 25 s a request may take: a database that hangs must not hang us.
+CONNECT_TIMEOUT_SECONDS = 2
+STATEMENT_TIMEOUT_MS = 2_000
+ANSWER_TIMEOUT_SECONDS = 3.0
+POOL_TIMEOUT_SECONDS = 2
+
+
+class AnswerTimeout(psycopg.OperationalError):
+    """PostgreSQL accepted a connection and then gave no answer on it in time; the connection is closed."""
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that gives up on a silent server.
+
+    statement_timeout ends a slow statement, but it is the server that counts: one that is frozen, or behind a network
+    that swallows packets, never does.
+    """
+
+    def wait(self, gen: PQGen[RV], *arguments: Any, **options: Any) -> RV:
+        """What the server answers. Raises AnswerTimeout."""
+        try:
+            return super().wait(gen, *arguments, **{"timeout": ANSWER_TIMEOUT_SECONDS, **options})
+        except psycopg.errors._WaitTimeout:  # noqa: SLF001 - what wait is documented to raise has no public name
+            self.close()
+            raise AnswerTimeout(f"no answer within {ANSWER_TIMEOUT_SECONDS:g} s") from None
+
+
+def engine_options(pool_size: int) -> dict[str, object]:
+    """Options for SQLAlchemy's engine: a pool of one connection for each thread, and every wait bounded."""
+    return {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": POOL_TIMEOUT_SECONDS,
+        # A connection that the server dropped while it was idle is replaced before it fails a request.
+        "pool_pre_ping": True,
+        # Parameters are client texts: they may not reach a log by way of an exception's message.
+        "hide_parameters": True,
+        "connect_args": {
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+        },
+    }
+
+
+def bound_waits(engine: Engine) -> None:
+    """Makes every new connection of the engine a bounded one."""
+    event.listen(engine, "do_connect", _connect)
+
+
+def _connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> BoundedConnection:
+    return BoundedConnection.connect(*arguments, **options)
