@@ -1,0 +1,26 @@
+import pytest
+from checkpoints import write_checkpoint
+
+from finbert_api.modelling.checkpoint import load_checkpoint
+from finbert_api.modelling.export import export_fused
+
+
+@pytest.fixture(scope="session")
+def checkpoint_folder(tmp_path_factory):
+    """A hub-shaped checkpoint whose word table is large enough to be quantised; tests leave it as it is.
+
+    It reads 160 tokens, so that the longest texts, which are cut there, cost little.
+    """
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny-finbert", vocab_size=1100, max_tokens=160)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(checkpoint_folder):
+    """That checkpoint, loaded."""
+    return load_checkpoint(str(checkpoint_folder))
+
+
+@pytest.fixture(scope="session")
+def fused(checkpoint):
+    """Its fused fp32 graph."""
+    return export_fused(checkpoint)

@@ -1,0 +1,75 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from finbert_api.inference.session import ModelSession
+from finbert_api.modelling.quantise import quantise_per_token
+from finbert_api.modelling.smooth import smooth_activations
+
+OUTLIER = 7
+GROWTH = 60
+
+
+@pytest.fixture(scope="module")
+def texts():
+    rng = np.random.default_rng(4)
+    return [[2, *rng.integers(5, 200, length).tolist(), 3] for length in rng.integers(2, 40, 40)]
+
+
+@pytest.fixture(scope="module")
+def with_outlier(fused):
+    """The fused graph with one channel of each normalisation made much larger, and what reads it as much smaller."""
+    model = onnx.ModelProto()
+    model.CopyFrom(fused)
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+
+    def scale(name, factor):
+        array = numpy_helper.to_array(tensors[name]).copy()
+        array[OUTLIER] *= factor
+        tensors[name].CopyFrom(numpy_helper.from_array(array, name))
+
+    producers = {output: node for node in model.graph.node for output in node.output}
+    for node in model.graph.node:
+        if "attention.output.LayerNorm" in (node.input[2] if len(node.input) > 2 else ""):
+            scale(node.input[2], GROWTH)
+            scale(node.input[3], GROWTH)
+        producer = producers.get(node.input[0]) if node.op_type == "MatMul" else None
+        if producer is not None and any("attention.output.LayerNorm" in name for name in producer.input):
+            scale(node.input[1], 1 / GROWTH)
+    return model
+
+
+def scores(model, texts, folder):
+    path = folder / "model.onnx"
+    onnx.save(model, path)
+    session = ModelSession(path)
+    logits = np.concatenate([session.run([ids]) for ids in texts])
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def test_in_fp32_nothing_changes(fused, texts, tmp_path):
+    smoothed = smooth_activations(fused, texts[:5])
+    assert smoothed.SerializeToString() != fused.SerializeToString()
+    difference = np.abs(scores(smoothed, texts, tmp_path) - scores(fused, texts, tmp_path))
+    assert difference.max() < 1e-5
+
+
+def test_int8_is_nearer_to_fp32_when_a_channel_is_an_outlier(with_outlier, texts, tmp_path):
+    exact = scores(with_outlier, texts, tmp_path)
+    rough = scores(quantise_per_token(with_outlier), texts, tmp_path)
+    smooth = scores(quantise_per_token(smooth_activations(with_outlier, texts[:20])), texts, tmp_path)
+    assert np.abs(smooth - exact).mean() < 0.5 * np.abs(rough - exact).mean()
+
+
+def test_the_graph_it_was_made_of_stays_as_it_was(fused, texts):
+    before = fused.SerializeToString(deterministic=True)
+    smooth_activations(fused, texts[:2])
+    assert fused.SerializeToString(deterministic=True) == before
+
+
+def test_the_small_operators_of_one_activation_are_shared(fused, checkpoint, texts):
+    layers = checkpoint.model.config.num_hidden_layers
+    kinds = [node.op_type for node in quantise_per_token(smooth_activations(fused, texts[:2])).graph.node]
+    assert kinds.count("QuantizeLinear") == 4 * layers
