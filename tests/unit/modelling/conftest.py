@@ -1,8 +1,18 @@
 import pytest
+import torch
 from checkpoints import write_checkpoint
 
 from finbert_api.modelling.checkpoint import load_checkpoint
 from finbert_api.modelling.export import export_fused
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Models this small are slower on several threads, many times so on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +34,11 @@ def checkpoint(checkpoint_folder):
 def fused(checkpoint):
     """Its fused fp32 graph."""
     return export_fused(checkpoint)
+
+
+@pytest.fixture(scope="session")
+def token_ids(checkpoint):
+    """Token ids of forty texts of 3 to 40 tokens."""
+    generator = torch.Generator().manual_seed(4)
+    lengths = torch.randint(1, 39, (40,), generator=generator).tolist()
+    return [[2, *torch.randint(5, 200, (length,), generator=generator).tolist(), 3] for length in lengths]

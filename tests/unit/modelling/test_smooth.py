@@ -4,17 +4,12 @@ import pytest
 from onnx import numpy_helper
 
 from finbert_api.inference.session import ModelSession
+from finbert_api.modelling.calibrate import channel_peaks
 from finbert_api.modelling.quantise import quantise_per_token
 from finbert_api.modelling.smooth import smooth_activations
 
 OUTLIER = 7
 GROWTH = 60
-
-
-@pytest.fixture(scope="module")
-def texts():
-    rng = np.random.default_rng(4)
-    return [[2, *rng.integers(5, 200, length).tolist(), 3] for length in rng.integers(2, 40, 40)]
 
 
 @pytest.fixture(scope="module")
@@ -40,36 +35,38 @@ def with_outlier(fused):
     return model
 
 
-def scores(model, texts, folder):
+def scores(model, token_ids, folder):
     path = folder / "model.onnx"
     onnx.save(model, path)
     session = ModelSession(path)
-    logits = np.concatenate([session.run([ids]) for ids in texts])
+    logits = np.concatenate([session.run([ids]) for ids in token_ids])
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def test_in_fp32_nothing_changes(fused, texts, tmp_path):
-    smoothed = smooth_activations(fused, texts[:5])
+def test_in_fp32_nothing_changes(fused, token_ids, tmp_path):
+    smoothed = smooth_activations(fused, channel_peaks(fused, token_ids[:5]))
     assert smoothed.SerializeToString() != fused.SerializeToString()
-    difference = np.abs(scores(smoothed, texts, tmp_path) - scores(fused, texts, tmp_path))
+    difference = np.abs(scores(smoothed, token_ids, tmp_path) - scores(fused, token_ids, tmp_path))
     assert difference.max() < 1e-5
 
 
-def test_int8_is_nearer_to_fp32_when_a_channel_is_an_outlier(with_outlier, texts, tmp_path):
-    exact = scores(with_outlier, texts, tmp_path)
-    rough = scores(quantise_per_token(with_outlier), texts, tmp_path)
-    smooth = scores(quantise_per_token(smooth_activations(with_outlier, texts[:20])), texts, tmp_path)
+def test_int8_is_nearer_to_fp32_when_a_channel_is_an_outlier(with_outlier, token_ids, tmp_path):
+    exact = scores(with_outlier, token_ids, tmp_path)
+    smoothed = smooth_activations(with_outlier, channel_peaks(with_outlier, token_ids[:20]))
+    rough = scores(quantise_per_token(with_outlier, {}), token_ids, tmp_path)
+    smooth = scores(quantise_per_token(smoothed, {}), token_ids, tmp_path)
     assert np.abs(smooth - exact).mean() < 0.5 * np.abs(rough - exact).mean()
 
 
-def test_the_graph_it_was_made_of_stays_as_it_was(fused, texts):
+def test_the_graph_it_was_made_of_stays_as_it_was(fused, token_ids):
     before = fused.SerializeToString(deterministic=True)
-    smooth_activations(fused, texts[:2])
+    smooth_activations(fused, channel_peaks(fused, token_ids[:2]))
     assert fused.SerializeToString(deterministic=True) == before
 
 
-def test_the_small_operators_of_one_activation_are_shared(fused, checkpoint, texts):
+def test_the_small_operators_of_one_activation_are_shared(fused, checkpoint, token_ids):
     layers = checkpoint.model.config.num_hidden_layers
-    kinds = [node.op_type for node in quantise_per_token(smooth_activations(fused, texts[:2])).graph.node]
+    smoothed = smooth_activations(fused, channel_peaks(fused, token_ids[:2]))
+    kinds = [node.op_type for node in quantise_per_token(smoothed, {}).graph.node]
     assert kinds.count("QuantizeLinear") == 4 * layers

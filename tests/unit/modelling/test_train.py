@@ -18,7 +18,7 @@ from finbert_api.modelling.training_settings import TrainingSettings
 
 WORDS = {Label.POSITIVE: "rose", Label.NEGATIVE: "fell", Label.NEUTRAL: "flat"}
 SUBJECTS = ("profit", "sales", "orders", "the dividend", "net revenue", "debt of the group", "costs", "margin")
-SETTINGS = TrainingSettings(epochs=6, batch_size=8, learning_rate=2e-3, evaluations_per_epoch=1, patience=6)
+SETTINGS = TrainingSettings(epochs=6, batch_size=8, learning_rate=5e-3, evaluations_per_epoch=1, patience=6)
 RECORD = DataRecord("Toy", "toy", "MIT", "https://example.org", 72, "0" * 64)
 
 
@@ -38,7 +38,9 @@ SPLITS = Splits(train=lessons(3), validation=lessons(1), test=[])
 def base(tmp_path_factory):
     """An encoder that has not been taught yet."""
     checkpoints = pytest.importorskip("checkpoints")
-    folder = checkpoints.write_checkpoint(tmp_path_factory.mktemp("base") / "tiny", lessons=0, seed=3)
+    folder = checkpoints.write_checkpoint(
+        tmp_path_factory.mktemp("base") / "tiny", layers=1, hidden=32, heads=2, lessons=0
+    )
     # As the MiniLM encoder does, it sets a limit for its own use that is shorter than what it can read.
     config = json.loads((folder / "tokenizer_config.json").read_text()) | {"model_max_length": 128}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
