@@ -43,7 +43,7 @@ dev: $(VENV)/.development ## Make .venv with everything that tests, training and
 
 .PHONY: test
 test: $(VENV)/.development ## Run every test that this machine can run
-	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.development ## Check style, types and the import arrows

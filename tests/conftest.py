@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from flask_migrate import upgrade
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import text
 from support import ADMIN_KEY, running
 
@@ -21,6 +22,10 @@ from finbert_api.inference.registry import find_artifact, load_engine
 from finbert_api.observability.logging import logging_config
 from finbert_api.settings import BUNDLED_MODEL, settings_from_environment
 from finbert_api.storage.embedded import embedded_postgres
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,7 @@ def export_artifact(
             calibration = [tokenizer.tokenize(text).ids for text in parity.calibration_texts()]
             smoothed = smooth_activations(graphs["fp32"], channel_peaks(graphs["fp32"], calibration, progress))
             moments = second_moments(smoothed, calibration, progress)
-            graphs["int8"] = quantise_per_token(smoothed, moments, weight_bits)
+            graphs["int8"] = quantise_per_token(smoothed, moments, weight_bits, progress)
         for candidate, graph in graphs.items():
             onnx.save(graph, str(folder / MODEL_NAME))
             scores = parity.onnx_scores(folder / MODEL_NAME, tokenizer, texts, progress, f"{candidate} scores")

@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from finbert_api.domain.progress import Progress, silent
 from finbert_api.modelling.rounding import compensated, nearest
 
 # GELU's minimum is -0.16997, at -0.7518.
@@ -52,7 +53,10 @@ class _Activation(NamedTuple):
 
 
 def quantise_per_token(
-    model: onnx.ModelProto, moments: Mapping[str, np.ndarray], weight_bits: int = 8
+    model: onnx.ModelProto,
+    moments: Mapping[str, np.ndarray],
+    weight_bits: int = 8,
+    progress: Progress = silent,
 ) -> onnx.ModelProto:
     """A copy of a fused fp32 graph with its MatMul weights and its word embedding in integers.
 
@@ -63,7 +67,7 @@ def quantise_per_token(
     """
     if weight_bits not in (7, 8):
         raise ValueError(f"weight_bits must be 7 or 8, not {weight_bits}")
-    return _PerTokenQuantiser(model, moments, weight_limit=2 ** (weight_bits - 1) - 1).run()
+    return _PerTokenQuantiser(model, moments, weight_limit=2 ** (weight_bits - 1) - 1).run(progress)
 
 
 class _PerTokenQuantiser:
@@ -79,9 +83,9 @@ class _PerTokenQuantiser:
         self._nodes: list[onnx.NodeProto] = []
         self._activations: dict[str, _Activation] = {}
 
-    def run(self) -> onnx.ModelProto:
+    def run(self, progress: Progress) -> onnx.ModelProto:
         """The quantised copy."""
-        for node in self._source.graph.node:
+        for node in progress(self._source.graph.node, desc="rounding weights"):
             if node.op_type == "MatMul" and node.input[1] in self._constants:
                 self._replace_matmul(node)
             elif node.op_type == "Gather" and self._is_large_table(node.input[0]):

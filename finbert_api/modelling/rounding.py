@@ -41,5 +41,6 @@ def compensated(weight: np.ndarray, moments: np.ndarray, limit: int) -> tuple[np
 
 
 def _scale(values: np.ndarray, axis: int, limit: int) -> np.ndarray:
-    largest = np.abs(values).max(axis=axis, keepdims=True)
-    return np.where(largest > 0, largest / limit, 1).astype(np.float32)
+    scale = (np.abs(values).max(axis=axis, keepdims=True) / limit).astype(np.float32)
+    # Nothing but zeros, or what is as good as zero, needs some scale to be divided by.
+    return np.where(scale >= np.finfo(np.float32).tiny, scale, np.float32(1))

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from finbert_api.extensions import db
+
 PREDICT = "/api/v1/predict"
 JSON = {"Content-Type": "application/json"}
 
@@ -88,8 +90,7 @@ def test_the_longest_valid_body_fits(client, admin, app):
     body = '{"text": "' + "\\ud83d\\ude80" * 2000 + '", "source": "' + "\\ud83d\\ude80" * 100 + '"}'
     response = client.post(PREDICT, data=body, headers=admin | JSON)
     assert response.status_code == 200
-    from finbert_api.extensions import db  # noqa: PLC0415 - only here, to leave the table as the fixture wants it
-
+    # The one request of this module that is stored; the table is left as the fixture wants it.
     with app.app_context():
         db.session.execute(db.text("TRUNCATE predictions"))
         db.session.commit()

@@ -47,7 +47,7 @@ def read_families() -> list[Family]:
 def generate(count: int, seed: int) -> list[Example]:
     """So many different sentences with their labels; the same seed gives the same ones. `group` is the template."""
     # No secret hangs on it: the generator must repeat itself, which a cryptographic one can't.
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)  # noqa: S311 - sentences that must repeat themselves, no secrets
     families = read_families()
     weights = [family.weight for family in families]
     scenes = SceneMaker(rng)

@@ -59,6 +59,19 @@ def test_int8_is_nearer_to_fp32_when_a_channel_is_an_outlier(with_outlier, token
     assert np.abs(smooth - exact).mean() < 0.5 * np.abs(rough - exact).mean()
 
 
+def test_the_larger_the_peaks_of_a_channel_the_more_it_is_divided(fused, token_ids):
+    peaks = channel_peaks(fused, token_ids[:2])
+    name = next(name for name in peaks if "attention/output/LayerNorm" in name)
+    larger = peaks | {name: peaks[name] * np.where(np.arange(64) == OUTLIER, 100, 1)}
+    factors = []
+    for given in (peaks, larger):
+        constants = smooth_activations(fused, given).graph.initializer
+        factors.append(next(numpy_helper.to_array(c) for c in constants if c.name == f"{name}/smoothing"))
+    change = factors[1] / factors[0]
+    assert change[OUTLIER] < 0.2
+    assert np.delete(change, OUTLIER) == pytest.approx(1)
+
+
 def test_the_graph_it_was_made_of_stays_as_it_was(fused, token_ids):
     before = fused.SerializeToString(deterministic=True)
     smooth_activations(fused, channel_peaks(fused, token_ids[:2]))
