@@ -78,6 +78,7 @@ def test_a_killed_service_leaves_data_that_the_next_one_takes_over_and_stops(sta
 def test_workers_that_are_killed_are_replaced(service):
     workers = psutil.Process(service.process.pid).children()
     assert len(workers) == 2
+    wait_for(lambda: "Ctrl-C stops it." in service.output(), "the block")
     for worker in workers:
         worker.kill()
     wait_for(lambda: not any(is_alive(worker.pid) for worker in workers), "the workers to die")
