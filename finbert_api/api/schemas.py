@@ -49,9 +49,9 @@ class PredictRequestSchema(RequestSchema):
 class ScoresSchema(Schema):
     """The score of each label after softmax, rounded to four decimals."""
 
-    positive = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.9742})
+    positive = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.9741})
     negative = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.0156})
-    neutral = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.0102})
+    neutral = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.0103})
 
 
 class PredictionSchema(Schema):
@@ -71,9 +71,9 @@ class PredictionSchema(Schema):
         Label, by_value=True, required=True, metadata={"description": "The label with the highest score"}
     )
     scores = fields.Nested(ScoresSchema, required=True)
-    confidence = fields.Float(required=True, metadata={"description": "The label's score", "example": 0.9742})
+    confidence = fields.Float(required=True, metadata={"description": "The label's score", "example": 0.9741})
     sentiment_score = fields.Float(
-        required=True, metadata={"description": "P(positive) - P(negative), from -1 to 1", "example": 0.9586}
+        required=True, metadata={"description": "P(positive) - P(negative), from -1 to 1", "example": 0.9585}
     )
     model_version = fields.String(
         required=True, metadata={"description": "The model that said so", "example": "finbert-compact-1.0.0"}
