@@ -71,8 +71,6 @@ class ProblemApi(Api):
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """The response for an HTTP error; uncaught exceptions arrive here as a 500, logged, with nothing revealed."""
-        if error.response is not None and error.code is None:
-            return error.response
         errors = _errors_by_field(getattr(error, "data", None) or {})
         named = [f"{field}: {', '.join(words)}" for field, words in list(errors.items())[:ERRORS_IN_DETAIL]]
         detail = "; ".join(named) + (" and more" if len(errors) > ERRORS_IN_DETAIL else "")

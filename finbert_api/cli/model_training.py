@@ -18,8 +18,8 @@ from finbert_api.modelling.evaluate import (
     score_texts,
 )
 from finbert_api.modelling.training_settings import DEFAULT_BASE, TrainingSettings
+from finbert_api.settings import BUNDLED_MODEL
 
-BUNDLED_ARTIFACT = Path(__file__).parents[1] / "models" / "compact"
 _DEFAULTS = TrainingSettings()
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
@@ -55,7 +55,7 @@ def train_command(
 
 
 @click.command("evaluate")
-@click.option("--artifact", "directory", default=BUNDLED_ARTIFACT, type=_DIRECTORY, help="[default: the bundled model]")
+@click.option("--artifact", "directory", default=BUNDLED_MODEL, type=_DIRECTORY, help="[default: the bundled model]")
 @click.option("--compare", type=_DIRECTORY, help="A second artifact, such as the fp32 one of the same model.")
 @click.option("--data", type=_DIRECTORY, help="Holds sentfin/SEntFiN.csv and tfns/train.json.")
 @click.option("--output", type=_DIRECTORY, help="Where evaluation.json and evaluation.png go.")

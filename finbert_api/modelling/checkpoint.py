@@ -16,10 +16,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from finbert_api.domain.errors import CheckpointError
 from finbert_api.domain.progress import Progress, silent
 from finbert_api.domain.sentiment import Label
+from finbert_api.modelling.scoring import batches_by_length
 
 TRAINING_NAME = "training.json"
 HUB_FILES = ["*.json", "vocab.txt", "*.safetensors", "pytorch_model*.bin"]
-BATCH_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +58,6 @@ class Checkpoint:
                 logits = self.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
             scores[rows] = torch.softmax(logits.double(), dim=-1).numpy()
         return scores
-
-
-def batches_by_length(tokens: Sequence[Sequence[int]], batch_tokens: int = BATCH_TOKENS) -> list[list[int]]:
-    """Positions of the texts, similar lengths together, so many a batch that its padded size is within the limit.
-
-    A text that alone is longer than the limit makes a batch of its own.
-    """
-    batches: list[list[int]] = []
-    for row in sorted(range(len(tokens)), key=lambda row: len(tokens[row])):
-        # Sorted by length, so that this row sets the padded length of the batch it joins.
-        if batches and (len(batches[-1]) + 1) * len(tokens[row]) <= batch_tokens:
-            batches[-1].append(row)
-        else:
-            batches.append([row])
-    return batches
 
 
 def load_checkpoint(model_id: str) -> Checkpoint:

@@ -13,15 +13,14 @@ import numpy as np
 
 from finbert_api.domain.errors import CorpusError
 from finbert_api.domain.progress import Progress, silent
-from finbert_api.domain.sentiment import Label, softmax
+from finbert_api.domain.sentiment import Label
 from finbert_api.inference.artifact import Artifact, read_artifact, verify_files, write_manifest
-from finbert_api.inference.session import ModelSession
 from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.modelling.corpus import ORIGINS, generated_corpus, normalised, read_corpus, split
 from finbert_api.modelling.examples import Example
 from finbert_api.modelling.metrics import summary
+from finbert_api.modelling.scoring import onnx_scores
 
-BATCH_SIZE = 32
 _LABELS = list(Label)
 _TWEETS_FILE = "golden/prasad11s_tfns_argmax.csv"
 _NEWS_FILE = "golden/ludwigenvall_news_finbert_probs.csv"
@@ -89,31 +88,17 @@ def score_texts(artifact: Artifact, texts: Sequence[str], progress: Progress = s
     verify_files(artifact)
     manifest = artifact.manifest
     tokenizer = TextTokenizer(artifact.tokenizer_path, manifest.max_tokens)
-    session = ModelSession(artifact.model_path, intra_op_threads=0)
-    rows = [tokenizer.tokenize(text).ids for text in texts]
-    # Texts of similar length share a batch, so that little is computed on padding.
-    order = sorted(range(len(rows)), key=lambda position: len(rows[position]))
-    batches = [order[at : at + BATCH_SIZE] for at in range(0, len(order), BATCH_SIZE)]
-    column = [manifest.labels.index(label) for label in _LABELS]
-    scores = np.zeros((len(rows), len(_LABELS)))
-    for batch in progress(batches, total=len(batches), desc=manifest.model_version):
-        logits = session.run([rows[position] for position in batch])
-        scores[batch] = [softmax(row) for row in logits[:, column].tolist()]
-    return scores
-
-
-def evaluate(artifact: Artifact, evaluation_set: EvaluationSet, progress: Progress = silent) -> dict[str, Any]:
-    """All figures of an artifact as plain JSON values: overall, by source, and agreement with ProsusAI/finbert."""
-    examples = evaluation_set.examples
-    return report(
-        artifact, evaluation_set, score_texts(artifact, [example.text for example in examples], progress), progress
-    )
+    scores = onnx_scores(artifact.model_path, tokenizer, texts, progress, manifest.model_version)
+    return scores[:, [manifest.labels.index(label) for label in _LABELS]]
 
 
 def report(
     artifact: Artifact, evaluation_set: EvaluationSet, scores: np.ndarray, progress: Progress = silent
 ) -> dict[str, Any]:
-    """The figures of `evaluate` from scores [test examples, labels] that are already there."""
+    """All figures of an artifact as plain JSON values: overall, by source, and agreement with ProsusAI/finbert.
+
+    `scores` are those of the test examples, [examples, labels].
+    """
     examples = evaluation_set.examples
     figures: dict[str, Any] = {
         "model_version": artifact.manifest.model_version,

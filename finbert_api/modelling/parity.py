@@ -1,18 +1,12 @@
 """The parity gate: an exported graph, run as serving runs it, must score texts as the PyTorch original does."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from finbert_api.domain.errors import ParityError
-from finbert_api.domain.progress import Progress, silent
-from finbert_api.inference.session import ModelSession
-from finbert_api.inference.tokenizer import TextTokenizer
-from finbert_api.modelling.checkpoint import batches_by_length
 from finbert_api.modelling.phrasebook import generate
 
 # Largest score difference on any text.
@@ -73,21 +67,6 @@ def parity_texts() -> list[str]:
 def calibration_texts() -> list[str]:
     """Sentences to measure activations on before they are quantised; none of them is in the gate's texts."""
     return list(_sentences()[GATE_SENTENCES:])
-
-
-def onnx_scores(
-    model: Path, tokenizer: TextTokenizer, texts: Sequence[str], progress: Progress = silent, desc: str | None = None
-) -> np.ndarray:
-    """Scores after softmax, float64 [texts, labels], through the tokenizer and session that serving uses."""
-    session = ModelSession(model, intra_op_threads=0)
-    tokens = [tokenizer.tokenize(text).ids for text in texts]
-    batches = batches_by_length(tokens)
-    scores: dict[int, np.ndarray] = {}
-    for rows in progress(batches, total=len(batches), desc=desc):
-        logits = session.run([tokens[row] for row in rows]).astype(np.float64)
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        scores.update(zip(rows, exponentials / exponentials.sum(axis=1, keepdims=True), strict=True))
-    return np.stack([scores[row] for row in range(len(texts))])
 
 
 def compare(precision: str, scores: np.ndarray, reference: np.ndarray) -> Parity:

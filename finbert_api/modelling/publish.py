@@ -34,6 +34,7 @@ from finbert_api.modelling.checkpoint import Checkpoint
 from finbert_api.modelling.export import export_fused, export_tokenizer
 from finbert_api.modelling.known_points import TOLERANCE, KnownPoint, check_known_points
 from finbert_api.modelling.quantise import quantise_per_token
+from finbert_api.modelling.scoring import onnx_scores
 from finbert_api.modelling.smooth import smooth_activations
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "tokenizers", "torch", "transformers")
@@ -111,7 +112,7 @@ def export_artifact(
             graphs["int8"] = quantise_per_token(smoothed, moments, weight_bits, progress)
         for candidate, graph in graphs.items():
             onnx.save(graph, str(folder / MODEL_NAME))
-            scores = parity.onnx_scores(folder / MODEL_NAME, tokenizer, texts, progress, f"{candidate} scores")
+            scores = onnx_scores(folder / MODEL_NAME, tokenizer, texts, progress, f"{candidate} scores")
             result = parity.compare(candidate, scores, reference)
             parity.require(result)
             figures[candidate] = asdict(result)

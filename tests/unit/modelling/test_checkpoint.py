@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import write_checkpoint
-from hypothesis import given
-from hypothesis import strategies as st
 
 from finbert_api.domain.errors import CheckpointError
 from finbert_api.domain.sentiment import Label
-from finbert_api.modelling.checkpoint import batches_by_length, load_checkpoint
+from finbert_api.modelling.checkpoint import load_checkpoint
 
 COMMIT = "4556d13015211d73dccd3fdd39d39232506f3e43"
 
@@ -173,11 +171,3 @@ def test_ids_are_words_of_the_vocabulary_between_the_special_tokens(checkpoint, 
     ids = checkpoint.token_ids("Sales ROSE, raising sales")
     words = ["[CLS]", "sales", "rose", ",", "r", "##a", "##i", "##s", "##ing", "sales", "[SEP]"]
     assert [vocabulary[token] for token in ids] == words
-
-
-@given(st.lists(st.integers(1, 60), max_size=40), st.integers(10, 100))
-def test_batches_hold_every_text_once_and_stay_within_the_limit(lengths, limit):
-    batches = batches_by_length([[0] * length for length in lengths], limit)
-    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
-    for batch in batches:
-        assert len(batch) == 1 or len(batch) * max(lengths[row] for row in batch) <= limit

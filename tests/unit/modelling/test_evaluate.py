@@ -12,10 +12,10 @@ from finbert_api.modelling.corpus import GENERATED, HEADLINES, TWEETS
 from finbert_api.modelling.evaluate import (
     EvaluationSet,
     GoldenNews,
-    evaluate,
     macro_f1_difference,
     read_evaluation_set,
     record_evaluation,
+    report,
     score_texts,
 )
 from finbert_api.modelling.examples import Example
@@ -41,6 +41,11 @@ EVALUATION_SET = EvaluationSet(
     finbert_news=[GoldenNews("rose", [1.0, 0.0, 0.0]), GoldenNews("rose fell", [0.0, 1.0, 0.0])],
     missing=[],
 )
+
+
+def evaluate(artifact, evaluation_set):
+    texts = [example.text for example in evaluation_set.examples]
+    return report(artifact, evaluation_set, score_texts(artifact, texts))
 
 
 def test_scores_stand_in_the_order_of_the_labels_and_of_the_texts(artifact):

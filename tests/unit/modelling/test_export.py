@@ -10,7 +10,8 @@ from finbert_api.inference.session import ModelSession
 from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.modelling.checkpoint import load_checkpoint
 from finbert_api.modelling.export import export_fused, export_tokenizer
-from finbert_api.modelling.parity import compare, onnx_scores, parity_texts
+from finbert_api.modelling.parity import compare, parity_texts
+from finbert_api.modelling.scoring import onnx_scores
 
 TEXTS = ("sales rose", "sales fell", "the company said that net sales grew to 9.5 million euros", "no news", "中国 🚀")
 

@@ -30,7 +30,7 @@ def test_an_exception_stays_in_its_line(log_lines):
 
 
 def test_records_below_the_level_are_dropped(log_lines):
-    logging.getLogger("some.library").info("quiet")
+    logging.getLogger("another.package").info("quiet")
     assert log_lines() == []
 
 
