@@ -17,14 +17,17 @@ from finbert_api.api.v1 import blueprint as v1
 from finbert_api.domain.errors import ArtifactError, SettingsError
 from finbert_api.extensions import db, migrate
 from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME
+from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import Engine, UnavailableEngine
 from finbert_api.inference.registry import find_artifact, load_engine
 from finbert_api.observability.logging import logging_config
 from finbert_api.observability.metrics import Metrics
 from finbert_api.services.api_keys import ApiKeyService
 from finbert_api.services.predict import PredictionService
+from finbert_api.services.scores import ScoreService
 from finbert_api.settings import PROJECT_ROOT, Settings, available_cpus, settings_from_environment
 from finbert_api.storage.api_keys import ApiKeyStore
+from finbert_api.storage.cache import LocalCache, NoCache, ScoreCache
 from finbert_api.storage.connections import bound_waits, engine_options
 from finbert_api.storage.predictions import PredictionStore
 
@@ -59,7 +62,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     app.config.update(
         OPENAPI,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.worker_threads),
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(),
         # One more than is accepted: Werkzeug cuts a chunked body there without a word, and the parser sees it by this.
         MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES + 1,
     )
@@ -70,10 +73,15 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     metrics = Metrics()
     api = ProblemApi(app)
     app.extensions[EXTENSION_NAME] = Container(
-        predictions=PredictionService(engine or _load_engine(settings), PredictionStore(), metrics),
+        predictions=PredictionService(
+            ScoreService(engine or _load_engine(settings, metrics), _score_cache(settings, metrics)),
+            PredictionStore(),
+            metrics,
+        ),
         api_keys=ApiKeyService(ApiKeyStore(), settings.api_key),
         metrics=metrics,
         openapi=api.spec,
+        request_timeout_seconds=settings.request_timeout_seconds,
     )
     register_lifecycle(app)
     register_error_handlers(app)
@@ -83,14 +91,26 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     return app
 
 
-def _load_engine(settings: Settings) -> Engine:
+def _load_engine(settings: Settings, metrics: Metrics) -> Engine:
     try:
         artifact = find_artifact(settings.model_store, settings.model_stable)
         moved = {MODEL_NAME: settings.onnx_model_path, TOKENIZER_NAME: settings.tokenizer_path}
         artifact = artifact.moved({name: path for name, path in moved.items() if path})
-        engine = load_engine(artifact, max(1, available_cpus() // settings.web_concurrency))
+        limits = EngineLimits(settings.max_batch_tokens, settings.max_queue_tokens, settings.max_queue_texts)
+        threads = max(1, available_cpus() // settings.web_concurrency)
+        engine = load_engine(artifact, threads, limits, metrics, settings.prepacked_dir)
     except ArtifactError as error:
         logger.error("model refused: never ready", extra={"cause": str(error)})  # noqa: TRY400 - the line names the fault
         return UnavailableEngine()
     logger.info("model loaded", extra={"model_version": engine.model_version})
     return engine
+
+
+def _score_cache(settings: Settings, metrics: Metrics) -> ScoreCache:
+    if settings.cache_ttl_seconds == 0:
+        return NoCache()
+    if settings.redis_url is None:
+        return LocalCache(settings.cache_entries, settings.cache_ttl_seconds)
+    from finbert_api.storage.redis_cache import RedisCache  # noqa: PLC0415 - its client costs each worker 10 MB and 0.1 s
+
+    return RedisCache(settings.redis_url, settings.cache_ttl_seconds, settings.worker_threads, metrics)

@@ -1,13 +1,18 @@
 """gunicorn's settings: `gunicorn -c python:finbert_api.gunicorn_conf wsgi:app`.
 
-The app is not preloaded: each worker makes its own after the fork, since ONNX Runtime's threads survive none.
+The application's modules are imported once, before the fork, so that the workers share their memory and start fast.
+The application itself is made in each worker, after the fork, since ONNX Runtime's threads survive none.
 """
 
+import gc
 import os
 import shutil
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from gunicorn.glogging import Logger
 
 from finbert_api.observability.logging import logging_config
 from finbert_api.settings import settings_from_environment
@@ -30,15 +35,41 @@ logconfig_dict = logging_config(_settings.log_level)
 # would kill the worker that writes to a mapped file.
 worker_tmp_dir = str(_MEMORY) if _MEMORY.is_dir() else None
 control_socket_disable = True
+# numpy's linear algebra would start threads when it is imported, which a fork ends in the middle of what they do.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The workers share their metrics through files; prometheus_client reads the variable when it is imported.
 _metrics_directory = tempfile.mkdtemp(prefix="finbert-metrics-", dir=worker_tmp_dir)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
 
 
+class WithoutAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's logger, which prepares the fields of an access line even for a log that is off."""
+
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+        """Nothing: the application writes one line for each request itself."""
+
+
+logger_class = WithoutAccessLog
+
+
 def pre_request(_worker: Any, request: Any) -> None:
     """Bounds how long a client may be silent in the middle of a request, which would hold a thread of the worker."""
     request.unreader.sock.settimeout(CLIENT_SILENCE_SECONDS)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Takes the gauges of a worker that ended out of the sum; its counters stay, for what it did was done."""
+    for path in Path(_metrics_directory).glob(f"gauge_live*_{worker.pid}.db"):
+        path.unlink(missing_ok=True)
+
+
+def on_starting(_server: Any) -> None:
+    """Imports everything that a worker needs, to be shared by all."""
+    import_module("finbert_api.app")
+    # The collector would write to the objects it looks at, and so copy the pages they lie on.
+    gc.collect()
+    gc.freeze()
 
 
 def on_exit(_server: Any) -> None:

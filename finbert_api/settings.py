@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -16,6 +17,13 @@ BUNDLED_MODEL = Path(__file__).parent / "models" / "compact"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LARGEST_PORT = 65_535
 LARGEST_CONCURRENCY = 256
+# Below API Gateway's 29 s, so that a late request gets our answer and not the gateway's.
+LONGEST_REQUEST_SECONDS = 25
+LARGEST_BATCH_TOKENS = 65_536
+LARGEST_QUEUE_TOKENS = 10_000_000
+LONGEST_CACHE_SECONDS = 365 * 86_400
+LARGEST_CACHE_ENTRIES = 10_000_000
+_REDIS_FORMS = "redis://user:password@host:port/0, rediss://... for TLS, or unix:///path"
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -32,9 +40,29 @@ class Settings:
     log_level: str
     web_concurrency: int
     worker_threads: int
+    request_timeout_seconds: int
+    max_batch_tokens: int
+    max_queue_tokens: int
+    redis_url: str | None
+    cache_ttl_seconds: int
+    cache_entries: int
     host: str
     port: int
     data_dir: Path
+
+    @property
+    def max_queue_texts(self) -> int:
+        """Texts of requests that may wait or run in a worker: one thread in eight stays free of them.
+
+        So there is always one to refuse a request quickly and to answer /health; a request without a thread would wait
+        where nobody sees it.
+        """
+        return max(1, self.worker_threads - max(1, self.worker_threads // 8))
+
+    @property
+    def prepacked_dir(self) -> Path:
+        """Where the workers of this host share the model's weights; everything in it can be made anew."""
+        return self.data_dir / "prepacked"
 
     @property
     def address(self) -> str:
@@ -57,7 +85,13 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         tokenizer_path=read.file("TOKENIZER_PATH"),
         log_level=read.choice("LOG_LEVEL", LOG_LEVELS, "INFO"),
         web_concurrency=read.integer("WEB_CONCURRENCY", available_cpus(), 1, LARGEST_CONCURRENCY),
-        worker_threads=read.integer("WORKER_THREADS", 8, 1, LARGEST_CONCURRENCY),
+        worker_threads=read.integer("WORKER_THREADS", 64, 1, LARGEST_CONCURRENCY),
+        request_timeout_seconds=read.integer("REQUEST_TIMEOUT_SECONDS", 20, 1, LONGEST_REQUEST_SECONDS),
+        max_batch_tokens=read.integer("MAX_BATCH_TOKENS", 1024, 1, LARGEST_BATCH_TOKENS),
+        max_queue_tokens=read.integer("MAX_QUEUE_TOKENS", 16_384, 1, LARGEST_QUEUE_TOKENS),
+        redis_url=read.redis_url("REDIS_URL"),
+        cache_ttl_seconds=read.integer("CACHE_TTL_SECONDS", 86_400, 0, LONGEST_CACHE_SECONDS),
+        cache_entries=read.integer("CACHE_ENTRIES", 10_000, 1, LARGEST_CACHE_ENTRIES),
         host=read.text("HOST") or "127.0.0.1",
         port=read.integer("PORT", 8000, 1, LARGEST_PORT),
         data_dir=Path(read.text("DATA_DIR") or PROJECT_ROOT / "var").absolute(),
@@ -132,3 +166,19 @@ class _Reader:
         if url.drivername not in ("postgres", "postgresql", "postgresql+psycopg"):
             raise SettingsError(f"{name} must start with postgresql://, the only database this service supports")
         return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+    def redis_url(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value)
+            host, _port = (url.hostname or "").encode("idna"), url.port
+        except ValueError:  # a port that is no number, a host that can't be a name
+            raise SettingsError(f"{name} is not a Redis URL ({_REDIS_FORMS})") from None
+        by_socket = url.scheme == "unix" and not host and len(url.path) > 1
+        by_network = url.scheme in ("redis", "rediss") and host and re.fullmatch(r"(/[0-9]*)?", url.path)
+        # Options in a query could lift the bounds on how long Redis is waited for.
+        if not (by_socket or by_network) or url.query or url.fragment:
+            raise SettingsError(f"{name} is not a Redis URL ({_REDIS_FORMS}), or has options")
+        return value

@@ -77,7 +77,9 @@ def settings(database_url):
 
 @pytest.fixture(scope="session")
 def engine():
-    return load_engine(find_artifact(BUNDLED_MODEL, None), 2)
+    engine = load_engine(find_artifact(BUNDLED_MODEL, None), 2)
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,11 @@ def wait_for(condition, what, seconds=START_SECONDS):
     return result
 
 
+def later(seconds=60.0):
+    """A deadline that far from now."""
+    return time.monotonic() + seconds
+
+
 def is_alive(pid):
     """Whether a process runs; one that only waits for its parent to notice its end does not."""
     try:

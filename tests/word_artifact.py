@@ -31,7 +31,7 @@ def write_artifact(directory, rose=POSITIVE):
     helper, numbers = onnx.helper, onnx.numpy_helper
     inputs = [
         helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["texts", "tokens"])
-        for name in ("input_ids", "attention_mask", "token_type_ids")
+        for name in ("input_ids", "attention_mask")
     ]
     graph = helper.make_graph(
         [

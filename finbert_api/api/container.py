@@ -14,12 +14,13 @@ EXTENSION_NAME = "finbert"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The use cases, the metrics and the OpenAPI document of one application."""
+    """The use cases, metrics, OpenAPI document and time allowed to a request of one application."""
 
     predictions: PredictionService
     api_keys: ApiKeyService
     metrics: Metrics
     openapi: APISpec
+    request_timeout_seconds: int
 
 
 def container() -> Container:

@@ -39,6 +39,7 @@ def register_lifecycle(app: Flask) -> None:
 
 def _begin() -> None:
     g.started = time.perf_counter()
+    g.deadline = time.monotonic() + container().request_timeout_seconds
     g.new_id = new_request_id()
     given = request.headers.get(REQUEST_ID_HEADER, "")
     current_request_id.set(given if _WELL_FORMED_REQUEST_ID.fullmatch(given) else str(g.new_id))
@@ -64,8 +65,10 @@ def _finish(response: Response) -> Response:
         },
     )
     response.headers[REQUEST_ID_HEADER] = current_request_id.get() or ""
+    given = set(response.headers.keys(lower=True))
     for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in given:
+            response.headers.add(name, value)
     return response
 
 

@@ -14,6 +14,10 @@ from finbert_api.domain.sentiment import Label
 blueprint = StrictBlueprint("predictions", __name__, description="Sentiment of texts, and the predictions kept of them")
 
 PREDICT_HEADERS = {
+    "X-Cache": {
+        "description": "`hit` when the text's scores were there already or being computed, `miss` when they had to be",
+        "schema": {"type": "string", "enum": ["hit", "miss"]},
+    },
     "X-Model-Version": {"description": "The model that predicted", "schema": {"type": "string"}},
     "X-Storage-Warning": {
         "description": "Only when the prediction could not be stored yet: `write_failed`",
@@ -49,13 +53,14 @@ class PageArguments(TypedDict):
 @blueprint.alt_response(413, "REQUEST_ENTITY_TOO_LARGE")
 @blueprint.alt_response(415, "UNSUPPORTED_MEDIA_TYPE")
 @blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.alt_response(504, "GATEWAY_TIMEOUT")
 def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, Any]]:
     """Predict the sentiment of a text.
 
     The prediction is stored before the answer is sent. When it can't be stored at the moment the answer says so in
     X-Storage-Warning.
     """
-    outcome = container().predictions.predict(arguments["text"], arguments["source"], g.caller, g.new_id)
+    outcome = container().predictions.predict(arguments["text"], arguments["source"], g.caller, g.new_id, g.deadline)
     g.prediction = outcome.prediction
     stages = {
         "queue": outcome.queue_seconds,
@@ -63,6 +68,7 @@ def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, Any
         "storage": outcome.storage_seconds,
     }
     headers = {
+        "X-Cache": "hit" if outcome.cache_hit else "miss",
         "X-Model-Version": outcome.prediction.model_version,
         "Server-Timing": ", ".join(f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in stages.items()),
     }

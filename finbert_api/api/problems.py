@@ -1,5 +1,6 @@
 """Every error as problem details (RFC 9457), and the one table that gives each exception its status."""
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,8 +13,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response
 
 from finbert_api.domain.errors import (
+    DeadlinePassed,
     FinbertError,
+    InferenceFailed,
     ModelUnavailable,
+    Overloaded,
     PredictionNotFound,
     StorageUnavailable,
     Unauthenticated,
@@ -28,6 +32,9 @@ STATUS_OF: Mapping[type[FinbertError], HTTPStatus] = {
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     PredictionNotFound: HTTPStatus.NOT_FOUND,
     ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlinePassed: HTTPStatus.GATEWAY_TIMEOUT,
+    InferenceFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -123,7 +130,10 @@ def _handle_domain_error(error: FinbertError) -> Response:
     status = STATUS_OF.get(type(error))
     if status is None:  # none that a request should raise: a defect of ours, so it goes the way of all defects
         raise error
-    return problem(status, str(error))
+    headers = {}
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    return problem(status, str(error), headers)
 
 
 def _errors_by_field(data: Mapping[str, Any]) -> dict[str, list[str]]:

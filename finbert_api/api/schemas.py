@@ -76,7 +76,7 @@ class PredictionSchema(Schema):
         required=True, metadata={"description": "P(positive) - P(negative), from -1 to 1", "example": 0.9585}
     )
     model_version = fields.String(
-        required=True, metadata={"description": "The model that said so", "example": "finbert-compact-1.0.0"}
+        required=True, metadata={"description": "The model that said so", "example": "finbert-compact-1.1.0"}
     )
     latency_ms = fields.Float(
         required=True,

@@ -40,7 +40,7 @@ def list_keys() -> None:
 @keys.command()
 @click.argument("key_id", type=click.UUID)
 def revoke(key_id: UUID) -> None:
-    """Revoke a key, from the next request on."""
+    """Revoke a key: within five seconds every worker refuses it."""
     with _key_service() as service:
         if not service.revoke(key_id):
             raise click.ClickException(f"no active key {key_id} (the bootstrap key ends with the setting API_KEY)")

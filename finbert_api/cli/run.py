@@ -30,7 +30,7 @@ def run() -> None:
         # The workers read their settings from the environment, as they do in production.
         os.environ["DATABASE_URL"] = settings.database_url or ""
         os.environ["API_KEY"] = api_key
-        # In a process of its own: the application imports ONNX Runtime, which may not be imported before a fork.
+        # In a process of its own, which leaves nothing behind in the one that the workers are forked from.
         migrated = subprocess.run([sys.executable, "-m", "finbert_api", "migrate"], check=False)
         if migrated.returncode != 0:
             raise StorageUnavailable("the migrations failed, as said above; nothing was started")

@@ -17,17 +17,31 @@ class ModelUnavailable(FinbertError):
     """No verified model is loaded, so nothing can be predicted."""
 
 
+class Overloaded(FinbertError):
+    """More texts wait than can be scored soon; `retry_after_seconds` is how long the backlog is expected to take."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DeadlinePassed(FinbertError):
+    """The request's deadline came before its answer."""
+
+
+class InferenceFailed(FinbertError):
+    """The model could not score a text, though others may go on: a defect, whose cause the log names."""
+
+
 class StorageUnavailable(FinbertError):
     """PostgreSQL can't be reached or refuses.
 
-    `reason` is its own word on it, for the log and never for a client. `is_passing` says whether the same might succeed
-    at once, over another connection.
+    `reason` is its own word on it, for the log and never for a client.
     """
 
-    def __init__(self, message: str, reason: str = "", *, is_passing: bool = False) -> None:
+    def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.reason = reason
-        self.is_passing = is_passing
 
 
 class PredictionNotFound(FinbertError):

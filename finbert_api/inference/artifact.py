@@ -1,7 +1,8 @@
 """The model artifact: a directory with an ONNX graph, its tokenizer and a manifest that says what they are.
 
-Every artifact holds `manifest.json` beside the files it lists. The graph takes `input_ids`, `attention_mask` and
-`token_type_ids` (int64, [texts, tokens]) and gives `logits` (float32, [texts, 3]) in the manifest's label order.
+Every artifact holds `manifest.json` beside the files it lists. The graph takes `input_ids` and `attention_mask` (int64,
+[texts, tokens]) and gives `logits` (float32, [texts, 3]) in the manifest's label order. An int8 artifact has a second
+graph, with 7-bit weights, for processors on which 8-bit products saturate.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from finbert_api.domain.sentiment import Label
 
 MANIFEST_NAME = "manifest.json"
 MODEL_NAME = "model.onnx"
+SEVEN_BIT_MODEL_NAME = "model.7bit.onnx"
 TOKENIZER_NAME = "tokenizer.json"
 FORMAT_VERSION = 1
 PRECISIONS = ("fp32", "int8")
@@ -63,7 +65,7 @@ class Manifest:
 
     @property
     def model_version(self) -> str:
-        """The name under which predictions of this artifact are stored and served, such as `finbert-compact-1.0.0`."""
+        """The name under which predictions of this artifact are stored and served, such as `finbert-compact-1.1.0`."""
         return f"{self.name}-{self.version}"
 
     @property
@@ -97,6 +99,15 @@ class Artifact:
     def moved(self, paths: dict[str, Path]) -> "Artifact":
         """The same artifact with some of its files elsewhere; their digests must be the manifest's still."""
         return replace(self, paths=self.paths | paths)
+
+    def with_seven_bit_weights(self) -> "Artifact":
+        """The same artifact with its 7-bit graph as the one to serve; itself when it has none."""
+        if SEVEN_BIT_MODEL_NAME not in self.manifest.files:
+            return self
+        files = self.manifest.files | {MODEL_NAME: self.manifest.files[SEVEN_BIT_MODEL_NAME]}
+        return replace(self, manifest=replace(self.manifest, files=files)).moved(
+            {MODEL_NAME: self.paths[SEVEN_BIT_MODEL_NAME]}
+        )
 
 
 def file_record(path: Path) -> FileRecord:

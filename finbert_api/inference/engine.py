@@ -1,79 +1,320 @@
-"""The engine: texts in, sentiments out."""
+"""The engine: texts in, sentiments out, many callers sharing one session's runs."""
 
+import atexit
+import hashlib
+import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Protocol
 
-from finbert_api.domain.errors import ModelUnavailable
-from finbert_api.domain.sentiment import Sentiment, sentiment_of
+import numpy as np
+
+from finbert_api.domain.errors import DeadlinePassed, InferenceFailed, ModelUnavailable, Overloaded
+from finbert_api.domain.sentiment import sentiment_of
 from finbert_api.inference.artifact import Manifest
-from finbert_api.inference.session import ModelSession
+from finbert_api.inference.batching import EngineLimits, Scored, TokenRate, WaitingText, next_batch, token_count
 from finbert_api.inference.tokenizer import TextTokenizer
+from finbert_api.observability.metrics import Metrics
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A text's sentiment, the model that gave it, what was read of the text, and the seconds it waited and ran."""
-
-    sentiment: Sentiment
-    model_version: str
-    token_count: int
-    truncated: bool
-    queue_seconds: float
-    inference_seconds: float
+CLOSE_SECONDS = 5.0
+CAUSE_CHARACTERS = 300
 
 
 class Engine(Protocol):
-    """What a prediction needs from a model."""
+    """What a prediction needs from a model. Deadlines are absolute, in seconds of time.monotonic()."""
 
     @property
     def model_version(self) -> str | None:
         """The version that scores, None when none is loaded."""
 
-    def score(self, text: str) -> Scored:
-        """The sentiment of a text. Raises ModelUnavailable when no model is loaded."""
+    @property
+    def identity(self) -> str | None:
+        """sha256, in hexadecimal, of what decides the scores: graph and tokenizer; None when no model is loaded."""
+
+    def submit(self, text: str, deadline: float) -> Future[Scored]:
+        """The sentiment of a text, as soon as it is there.
+
+        Cancelling the future takes a text that still waits out of the queue. Raises ModelUnavailable when no model is
+        loaded, Overloaded when the text would wait too long, DeadlinePassed, and InferenceFailed when it can't be
+        tokenised. The future raises DeadlinePassed, InferenceFailed, or ModelUnavailable when the engine is closed.
+        """
+
+    def score(self, text: str, deadline: float) -> Scored:
+        """Submits a text and waits for its sentiment until the deadline. Raises what `submit` and its future raise."""
+
+    def close(self) -> None:
+        """Ends the engine; callers that still wait get ModelUnavailable."""
 
 
-class SessionEngine:
-    """Scores one text at a time on one session; further callers wait for their turn."""
+class Session(Protocol):
+    """What computes: a ModelSession."""
 
-    def __init__(self, manifest: Manifest, tokenizer: TextTokenizer, session: ModelSession) -> None:
+    def run(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
+        """Logits [texts, labels] of a batch of token ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class _FinishedRun:
+    """A batch and what came of each of its texts: a row of logits, or None where the session failed."""
+
+    batch: list[WaitingText]
+    rows: list[np.ndarray | None]
+    started: float
+    finished: float
+
+
+class BatchingEngine:
+    """Scores the texts of many callers in batches on one session.
+
+    Callers tokenise in their own threads and queue up. One thread runs batches, one after the other: at once when it is
+    idle, else with what has gathered meanwhile. The session idles whenever that thread does anything else, so a second
+    thread turns logits into sentiments and hands them out.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        tokenizer: TextTokenizer,
+        session: Session,
+        limits: EngineLimits | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._manifest = manifest
+        digests = manifest.model_digest + manifest.tokenizer_digest
+        self._identity = hashlib.sha256(digests.encode()).hexdigest()
         self._tokenizer = tokenizer
         self._session = session
-        # The session has as many threads as this worker has processors: a second run beside the first would only
-        # slow both.
-        self._turn = threading.Lock()
+        self._limits = limits or EngineLimits()
+        self._metrics = metrics or Metrics()
+        self._rate = TokenRate()
+        self._changed = threading.Condition(threading.Lock())
+        self._waiting: list[WaitingText] = []
+        self._waiting_tokens = 0
+        self._running: list[WaitingText] = []
+        self._running_tokens = 0
+        self._closed = False
+        self._finished_runs: SimpleQueue[_FinishedRun | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._run_batches, name="engine", daemon=True),
+            threading.Thread(target=self._deliver_runs, name="engine-delivery", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        # A thread that comes back from the session into an interpreter that is being torn down would crash the process.
+        atexit.register(self.close)
 
     @property
     def model_version(self) -> str:
         """The artifact's version."""
         return self._manifest.model_version
 
-    def score(self, text: str) -> Scored:
-        """The sentiment of a text, cut at the model's own limit."""
-        arrived = time.perf_counter()
-        tokens = self._tokenizer.tokenize(text)
-        with self._turn:
-            started = time.perf_counter()
-            logits = self._session.run([tokens.ids])[0]
-            finished = time.perf_counter()
-        return Scored(
-            sentiment=sentiment_of(logits.tolist(), self._manifest.labels),
-            model_version=self._manifest.model_version,
-            token_count=len(tokens),
-            truncated=tokens.truncated,
-            queue_seconds=started - arrived,
-            inference_seconds=finished - started,
+    @property
+    def identity(self) -> str:
+        """sha256 over the digests of graph and tokenizer."""
+        return self._identity
+
+    def submit(self, text: str, deadline: float) -> Future[Scored]:
+        """The sentiment of a text, cut at the model's own limit. Raises as Engine.submit says."""
+        # Checked before the text is tokenised too: under overload, what a refusal costs is taken from the answers.
+        with self._changed:
+            self._require_room(0, deadline)
+        try:
+            tokens = self._tokenizer.tokenize(text)
+        except Exception as error:  # noqa: BLE001 - whatever the tokenizer raises; its message may quote the text
+            logger.error("text not tokenised", extra={"cause": type(error).__name__})  # noqa: TRY400 - as may the traceback
+            raise InferenceFailed("The text can't be tokenised") from None
+        waiting = WaitingText(tokens.ids, tokens.truncated, deadline, time.monotonic())
+        with self._changed:
+            self._require_room(len(tokens), deadline)
+            self._waiting.append(waiting)
+            self._waiting_tokens += len(tokens)
+            self._changed.notify()
+        self._metrics.queued()
+        return waiting.future
+
+    def score(self, text: str, deadline: float) -> Scored:
+        """Submits a text and waits for its sentiment until the deadline. Raises as Engine.submit and its future do."""
+        future = self.submit(text, deadline)
+        try:
+            return future.result(deadline - time.monotonic())
+        except TimeoutError:  # the text needs no cancelling: its deadline takes it out of the queue
+            raise _deadline_passed() from None
+
+    def close(self) -> None:
+        """Ends the engine once its present run is over; callers that still wait get ModelUnavailable at once."""
+        atexit.unregister(self.close)
+        self._stop()
+        for thread in self._threads:
+            thread.join(CLOSE_SECONDS)
+
+    def _require_room(self, tokens: int, deadline: float) -> None:
+        """Raises unless that many more tokens may wait; called with the lock held."""
+        if self._closed:
+            raise _closed()
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise _deadline_passed()
+        if not self._waiting and not self._running:
+            return
+        backlog_seconds = (self._waiting_tokens + self._running_tokens) / self._rate.per_second
+        if (
+            len(self._waiting) + len(self._running) >= self._limits.max_queue_texts
+            or self._waiting_tokens + tokens > self._limits.max_queue_tokens
+            or backlog_seconds + tokens / self._rate.per_second > remaining
+        ):
+            raise Overloaded("Too many texts are waiting; try again later", backlog_seconds)
+
+    def _run_batches(self) -> None:
+        try:
+            while batch := self._take_batch():
+                started = time.monotonic()
+                rows = self._rows_of(batch)
+                finished = time.monotonic()
+                self._rate.add(token_count(batch), finished - started)
+                self._finished_runs.put(_FinishedRun(batch, rows, started, finished))
+        finally:
+            # Whatever ended this thread, nobody may wait for it.
+            self._stop()
+            _fail(self._running, _closed)
+            self._finished_runs.put(None)
+
+    def _take_batch(self) -> list[WaitingText]:
+        """The texts to run next, as soon as there are any; none when the engine is closed."""
+        while True:
+            with self._changed:
+                self._running, self._running_tokens = [], 0
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return []
+                now = time.monotonic()
+                present: list[WaitingText] = []
+                late: list[WaitingText] = []
+                for text in self._waiting:
+                    (present if now < text.deadline else late).append(text)
+                chosen = next_batch(present, self._limits.max_batch_tokens)
+                taken = set(chosen)
+                self._waiting = [text for text in present if text not in taken]
+                self._waiting_tokens = token_count(self._waiting)
+                # Without those that were cancelled.
+                self._running = [text for text in chosen if text.future.set_running_or_notify_cancel()]
+                self._running_tokens = token_count(self._running)
+            self._metrics.unqueued(len(late) + len(chosen))
+            _fail(late, _deadline_passed)
+            if self._running:
+                return self._running
+
+    def _rows_of(self, batch: list[WaitingText]) -> list[np.ndarray | None]:
+        """A row of logits for each text, None for those that fail alone too."""
+        try:
+            return self._run(batch)
+        except Exception as error:  # noqa: BLE001 - whatever the session raises may be the fault of one text
+            rows = self._rows_apart(batch)
+            cause = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:CAUSE_CHARACTERS]
+            logger.error(  # noqa: TRY400 - ONNX Runtime's own stack is not in the traceback, and the cause is
+                "a run failed",
+                extra={"cause": cause, "texts": len(batch), "failed_texts": sum(row is None for row in rows)},
+            )
+            return rows
+
+    def _rows_apart(self, batch: list[WaitingText]) -> list[np.ndarray | None]:
+        """As _rows_of, of a batch whose run failed: its halves are tried, so that only what is at fault fails."""
+        if len(batch) == 1:
+            return [None]
+        rows: list[np.ndarray | None] = []
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            try:
+                rows += self._run(half)
+            except Exception:  # noqa: BLE001 - as in _rows_of, which logged it
+                rows += self._rows_apart(half)
+        return rows
+
+    def _run(self, batch: list[WaitingText]) -> list[np.ndarray | None]:
+        return list(self._session.run([text.ids for text in batch]))
+
+    def _deliver_runs(self) -> None:
+        while run := self._finished_runs.get():
+            self._deliver(run)
+
+    def _deliver(self, run: _FinishedRun) -> None:
+        tokens, longest = token_count(run.batch), max(len(text.ids) for text in run.batch)
+        self._metrics.batch_ran(
+            size=len(run.batch),
+            tokens=tokens,
+            padding_ratio=1 - tokens / (longest * len(run.batch)),
+            queue_seconds=[run.started - text.arrived for text in run.batch],
         )
+        for text, row in zip(run.batch, run.rows, strict=True):
+            try:
+                text.future.set_result(self._scored(run, text, row))
+            except InferenceFailed as error:
+                text.future.set_exception(error)
+
+    def _scored(self, run: _FinishedRun, text: WaitingText, row: np.ndarray | None) -> Scored:
+        if row is None:
+            raise _inference_failed()
+        try:
+            sentiment = sentiment_of(row.tolist(), self._manifest.labels)
+        except ValueError as error:
+            logger.error("logits not usable", extra={"cause": str(error)})  # noqa: TRY400 - the cause says it all
+            raise _inference_failed() from None
+        return Scored(
+            sentiment=sentiment,
+            model_version=self._manifest.model_version,
+            token_count=len(text.ids),
+            truncated=text.truncated,
+            queue_seconds=run.started - text.arrived,
+            inference_seconds=run.finished - run.started,
+        )
+
+    def _stop(self) -> None:
+        with self._changed:
+            self._closed = True
+            left, self._waiting, self._waiting_tokens = self._waiting, [], 0
+            self._changed.notify()
+        self._metrics.unqueued(len(left))
+        _fail(left, _closed)
 
 
 class UnavailableEngine:
     """Stands where a model could not be loaded: the process lives, is never ready, and predicts nothing."""
 
     model_version = None
+    identity = None
 
-    def score(self, text: str) -> Scored:
+    def submit(self, text: str, deadline: float) -> Future[Scored]:
         """Raises ModelUnavailable, always."""
         raise ModelUnavailable("No verified model is loaded")
+
+    def score(self, text: str, deadline: float) -> Scored:
+        """Raises ModelUnavailable, always."""
+        raise ModelUnavailable("No verified model is loaded")
+
+    def close(self) -> None:
+        """Has nothing to end."""
+
+
+def _fail(texts: list[WaitingText], error: Callable[[], Exception]) -> None:
+    """Gives an error to the callers of texts, unless they left."""
+    for text in texts:
+        if text.future.running() or text.future.set_running_or_notify_cancel():
+            text.future.set_exception(error())
+
+
+def _deadline_passed() -> DeadlinePassed:
+    return DeadlinePassed("The answer did not come in the time allowed to a request")
+
+
+def _closed() -> ModelUnavailable:
+    return ModelUnavailable("The engine was closed")
+
+
+def _inference_failed() -> InferenceFailed:
+    return InferenceFailed("The text could not be scored")

@@ -1,13 +1,20 @@
 """Which artifact serves, and how it becomes an engine that may be trusted."""
 
+import logging
 from pathlib import Path
 
 from finbert_api.domain.errors import ArtifactError
 from finbert_api.inference.artifact import MANIFEST_NAME, Artifact, read_artifact, verify_files
-from finbert_api.inference.engine import SessionEngine
+from finbert_api.inference.batching import EngineLimits
+from finbert_api.inference.engine import BatchingEngine
 from finbert_api.inference.golden import verify_golden_texts
+from finbert_api.inference.prepacked import prepacked_graph
+from finbert_api.inference.processor import processor_flags, saturates_int8_products
 from finbert_api.inference.session import ModelSession
 from finbert_api.inference.tokenizer import TextTokenizer
+from finbert_api.observability.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 
 def find_artifact(store: Path, model_version: str | None) -> Artifact:
@@ -28,13 +35,39 @@ def find_artifact(store: Path, model_version: str | None) -> Artifact:
     raise ArtifactError(f"{store} holds {versions}: {wanted}")
 
 
-def load_engine(artifact: Artifact, intra_op_threads: int = 1) -> SessionEngine:
+def load_engine(
+    artifact: Artifact,
+    intra_op_threads: int = 1,
+    limits: EngineLimits | None = None,
+    metrics: Metrics | None = None,
+    prepacked: Path | None = None,
+) -> BatchingEngine:
     """An engine over a verified artifact: digests checked, then loaded, then its golden texts scored.
 
-    Raises ArtifactError, saying which check failed.
+    On a processor without VNNI the graph with 7-bit weights serves. `prepacked` is a folder in which all workers of
+    this host share their weights; without one, or when it can't be used, the engine has its own. It has threads of its
+    own and runs until it is closed. Raises ArtifactError, saying which check failed.
     """
     verify_files(artifact)
+    if saturates_int8_products(processor_flags()):
+        artifact = artifact.with_seven_bit_weights()
+        logger.info("no VNNI on this processor", extra={"graph": artifact.model_path.name})
     tokenizer = TextTokenizer(artifact.tokenizer_path, artifact.manifest.max_tokens)
-    session = ModelSession(artifact.model_path, intra_op_threads)
+    session = _shared_session(artifact, intra_op_threads, prepacked) or ModelSession(
+        artifact.model_path, intra_op_threads
+    )
     verify_golden_texts(artifact.manifest, tokenizer, session)
-    return SessionEngine(artifact.manifest, tokenizer, session)
+    return BatchingEngine(artifact.manifest, tokenizer, session, limits, metrics)
+
+
+def _shared_session(artifact: Artifact, intra_op_threads: int, prepacked: Path | None) -> ModelSession | None:
+    """A session over the weights that the workers of this host share; None when there can be none, which is logged."""
+    if prepacked is None:
+        return None
+    try:
+        graph = prepacked_graph(artifact.model_path, artifact.manifest.model_digest, prepacked)
+        return ModelSession(graph, intra_op_threads, is_prepacked=True)
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime's exceptions have no common base; the plain graph will do
+        cause = f"{type(error).__name__}: {error}"
+        logger.warning("weights not shared: each worker has its own", extra={"cause": cause})
+        return None

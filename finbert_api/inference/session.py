@@ -14,15 +14,20 @@ LOGITS_OUTPUT = "logits"
 class ModelSession:
     """One loaded graph. `run` may be called from several threads at once.
 
-    Create it after a fork: ONNX Runtime's thread pools do not survive one.
+    `is_prepacked` says that the graph was optimised and its weights laid out before. Create it after a fork: ONNX
+    Runtime's thread pools do not survive one.
     """
 
-    def __init__(self, model_path: Path, intra_op_threads: int = 1) -> None:
+    def __init__(self, model_path: Path, intra_op_threads: int = 1, *, is_prepacked: bool = False) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = intra_op_threads
         options.inter_op_num_threads = 1
         # Spinning burns a core after each run while other work (the HTTP side, PostgreSQL) wants it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # It would keep a plan of the memory for each shape that ever came, and no two batches have the same.
+        options.enable_mem_pattern = False
+        if is_prepacked:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
@@ -33,16 +38,15 @@ class ModelSession:
 
     def run(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
         """Logits, float32 [texts, labels], of a batch of token ids, padded here to its longest row."""
-        longest = max(map(len, batch))
-        input_ids = np.zeros((len(batch), longest), dtype=np.int64)
-        attention_mask = np.zeros_like(input_ids)
-        for row, ids in enumerate(batch):
-            input_ids[row, : len(ids)] = ids
-            attention_mask[row, : len(ids)] = 1
-        feeds = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "token_type_ids": np.zeros_like(input_ids),
-        }
-        logits: np.ndarray = self._session.run([LOGITS_OUTPUT], feeds)[0]
+        logits: np.ndarray = self._session.run([LOGITS_OUTPUT], padded(batch))[0]
         return logits
+
+
+def padded(batch: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+    """The graph's inputs for token ids: int64 [texts, tokens], each row padded at its end to the longest."""
+    input_ids = np.zeros((len(batch), max(map(len, batch))), dtype=np.int64)
+    attention_mask = np.zeros_like(input_ids)
+    for row, ids in enumerate(batch):
+        input_ids[row, : len(ids)] = ids
+        attention_mask[row, : len(ids)] = 1
+    return {"input_ids": input_ids, "attention_mask": attention_mask}

@@ -8,6 +8,7 @@ import onnxruntime
 from onnx import helper
 
 from finbert_api.domain.progress import Progress, silent
+from finbert_api.inference.session import padded
 
 TokenIds = Sequence[int]
 
@@ -57,14 +58,5 @@ def _activations(
     session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
     groups = [calibration[start : start + _GROUP] for start in range(0, len(calibration), _GROUP)]
     for group in progress(groups, desc=desc):
-        runs = [session.run(names, _feeds(ids)) for ids in group]
-        yield from ((name, np.concatenate([run[i][0] for run in runs])) for i, name in enumerate(names))
-
-
-def _feeds(ids: TokenIds) -> dict[str, np.ndarray]:
-    input_ids = np.array([ids], dtype=np.int64)
-    return {
-        "input_ids": input_ids,
-        "attention_mask": np.ones_like(input_ids),
-        "token_type_ids": np.zeros_like(input_ids),
-    }
+        runs = [session.run(names, padded([ids])) for ids in group]
+        yield from ((name, np.concatenate([run[i] for run in runs])) for i, name in enumerate(names))

@@ -37,7 +37,8 @@ HARD_TEXTS = (
 SENTENCES_PER_TEXT = (1,) * 26 + (2,) * 6 + (4,) * 4 + (8,) * 2 + (16,) + (48,)
 ROUNDS = 8
 GATE_SENTENCES = sum(SENTENCES_PER_TEXT) * ROUNDS
-CALIBRATION_SENTENCES = 200
+# The last layer is computed for one token of each, whose activations are as many as these.
+CALIBRATION_SENTENCES = 1000
 SEED = 4
 
 

@@ -19,6 +19,7 @@ from finbert_api.domain.progress import Progress, silent
 from finbert_api.inference.artifact import (
     MANIFEST_NAME,
     MODEL_NAME,
+    SEVEN_BIT_MODEL_NAME,
     TOKENIZER_NAME,
     Artifact,
     GoldenText,
@@ -31,7 +32,8 @@ from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.modelling import parity
 from finbert_api.modelling.calibrate import channel_peaks, second_moments
 from finbert_api.modelling.checkpoint import Checkpoint
-from finbert_api.modelling.export import export_fused, export_tokenizer
+from finbert_api.modelling.export_tokenizer import export_tokenizer
+from finbert_api.modelling.graph import bert_graph
 from finbert_api.modelling.known_points import TOLERANCE, KnownPoint, check_known_points
 from finbert_api.modelling.quantise import quantise_per_token
 from finbert_api.modelling.scoring import onnx_scores
@@ -63,6 +65,12 @@ GOLDEN_TEXTS = (
         "now expects a further loss in the first half, blamed fuel prices and strikes, and is in talks with its "
         "lenders about the terms of its debt, which it may no longer be able to meet."
     ),
+    # On a processor whose 8-bit products saturate the bundled model's graph of 8-bit weights scores these otherwise.
+    "Gearing stood at 51.8% at the end of the period.",
+    (
+        "Zantec leases 48,700 square metres of office space from Halbelt . The group's order backlog was at the "
+        "previous year's level at USD90.67mn during the financial year The reporting period ends on April 4."
+    ),
 )
 # The golden scores are PyTorch's, so int8 starts from a difference of its own, which is measured here. What another
 # processor adds to it is small (integer products are exact; the rounding of an activation may fall the other way),
@@ -78,17 +86,17 @@ def export_artifact(
     name: str,
     version: str,
     precision: str = "int8",
-    weight_bits: int = 8,
     known_as: str | None = None,
     known_points: Sequence[KnownPoint] = (),
     progress: Progress = silent,
 ) -> Artifact:
     """The artifact published in `output`, which holds it wholly or, when anything fails, what it held before.
 
-    fp32 is always compared with PyTorch, int8 too when that is what is published. The known points are checked on the
-    original, from which fp32 differs a hundredth of their tolerance at most. `known_as` is the hub id whose weights
-    these are when they come from a folder. Raises ParityError when a gate refuses, ArtifactError when `output` holds
-    something that is no artifact, CheckpointError when the checkpoint can't be exported.
+    fp32 is always compared with PyTorch; when int8 is what is published, so are its graphs of 8-bit and of 7-bit
+    weights. The known points are checked on the original, from which fp32 differs a hundredth of their tolerance at
+    most. `known_as` is the hub id whose weights these are when they come from a folder. Raises ParityError when a gate
+    refuses, ArtifactError when `output` holds something that is no artifact, CheckpointError when the checkpoint can't
+    be exported.
     """
     if not VERSION_PART.fullmatch(name) or not VERSION_PART.fullmatch(version):
         raise ArtifactError(f"{name!r} and {version!r} must be a name and a version of letters, digits, '.', '_', '-'")
@@ -104,19 +112,19 @@ def export_artifact(
         export_tokenizer(checkpoint, folder / TOKENIZER_NAME, texts)
         tokenizer = TextTokenizer(folder / TOKENIZER_NAME, checkpoint.max_tokens)
         reference = checkpoint.scores(texts, progress)
-        graphs = {"fp32": export_fused(checkpoint)}
+        graphs = {"fp32": (MODEL_NAME, bert_graph(checkpoint))}
         if precision == "int8":
-            calibration = [tokenizer.tokenize(text).ids for text in parity.calibration_texts()]
-            smoothed = smooth_activations(graphs["fp32"], channel_peaks(graphs["fp32"], calibration, progress))
-            moments = second_moments(smoothed, calibration, progress)
-            graphs["int8"] = quantise_per_token(smoothed, moments, weight_bits, progress)
-        for candidate, graph in graphs.items():
-            onnx.save(graph, str(folder / MODEL_NAME))
-            scores = onnx_scores(folder / MODEL_NAME, tokenizer, texts, progress, f"{candidate} scores")
+            graphs |= _int8_graphs(graphs["fp32"][1], tokenizer, progress)
+        golden_difference = 0.0
+        for candidate, (file, graph) in graphs.items():
+            onnx.save(graph, str(folder / file))
+            scores = onnx_scores(folder / file, tokenizer, texts, progress, f"{candidate} scores")
             result = parity.compare(candidate, scores, reference)
             parity.require(result)
             figures[candidate] = asdict(result)
-            golden_difference = float(np.abs(scores[golden] - reference[golden]).max())
+            if candidate.startswith(precision):
+                golden_difference = max(golden_difference, float(np.abs(scores[golden] - reference[golden]).max()))
+        files = sorted({TOKENIZER_NAME, *(file for file, _ in graphs.values())})
         training = checkpoint.training
         manifest = Manifest(
             name=name,
@@ -124,7 +132,7 @@ def export_artifact(
             labels=checkpoint.labels,
             precision=precision,
             max_tokens=checkpoint.max_tokens,
-            files={file: file_record(folder / file) for file in (MODEL_NAME, TOKENIZER_NAME)},
+            files={file: file_record(folder / file) for file in files},
             golden_texts=tuple(
                 GoldenText(text, {label: round(float(s), 6) for label, s in zip(checkpoint.labels, row, strict=True)})
                 for text, row in zip(GOLDEN_TEXTS, reference[golden], strict=True)
@@ -140,6 +148,18 @@ def export_artifact(
         write_manifest(folder, manifest)
         _replace(output, folder)
     return read_artifact(output)
+
+
+def _int8_graphs(
+    fp32: onnx.ModelProto, tokenizer: TextTokenizer, progress: Progress
+) -> dict[str, tuple[str, onnx.ModelProto]]:
+    calibration = [tokenizer.tokenize(text).ids for text in parity.calibration_texts()]
+    smoothed = smooth_activations(fp32, channel_peaks(fp32, calibration, progress))
+    moments = second_moments(smoothed, calibration, progress)
+    return {
+        "int8": (MODEL_NAME, quantise_per_token(smoothed, moments, 8, progress)),
+        "int8 of 7 bits": (SEVEN_BIT_MODEL_NAME, quantise_per_token(smoothed, moments, 7, progress)),
+    }
 
 
 def _base_model(checkpoint: Checkpoint, known_as: str | None) -> dict[str, str]:

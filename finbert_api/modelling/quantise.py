@@ -3,30 +3,31 @@
 ONNX Runtime's own dynamic quantisation takes one scale for a whole tensor, all texts of a batch together; here each
 token has a scale of its own. A MatMul with a constant weight [inputs, outputs] becomes
 
-    peak   = max|x| over the last axis                          one number for each token
-    x_int  = round(x * 127 / peak) + 128                        uint8
-    output = (x_int - 128) @ w_int * (w_scale / 127) * peak     com.microsoft.MatMulIntegerToFloat, then Mul
+    scale  = max|x| over the last axis / 127                    one number for each token
+    x_int  = round(x / scale) + 128                             uint8
+    output = (x_int - 128) @ w_int * w_scale * scale            com.microsoft.MatMulIntegerToFloat, then Mul
 
 where w_scale is the largest |weight| of each output channel over the largest integer. After a GELU, which is never
-below -0.17, all 255 levels go to x + 0.17, and 0.17 times the sum of the channel's weights is taken off again: twice
-as fine. An embedding table becomes int8 with one scale for each row. The pooler and the classifier work on one token
-of each text and stay in fp32.
+below -0.17, all 255 levels go to x + 0.17, and 0.17 times the sum of the channel's weights is taken off the bias that
+is added next: twice as fine. An embedding table becomes int8 with one scale for each row. The pooler and the classifier
+work on one token of each text and stay in fp32.
+
+A token whose activation is zero throughout gets the scale 0: whatever integers 0 / 0 gives, its product is zero.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from finbert_api.domain.progress import Progress, silent
+from finbert_api.modelling.graph import FIRST_TOKENS, MICROSOFT, TOKEN_IDS, GraphWriter
 from finbert_api.modelling.rounding import compensated, nearest
 
 # GELU's minimum is -0.16997, at -0.7518.
 GELU_SHIFT = 0.17
-# Keeps an all-zero row from dividing by zero; every activation of a real row is larger by many orders of magnitude.
-SMALLEST_PEAK = 1e-12
 # Position and token-type tables are small and read at every token, so that only the word table is worth 8 bits.
 SMALLEST_QUANTISED_TABLE = 1024
 TABLE_LIMIT = 127
@@ -45,10 +46,10 @@ _AFTER_GELU = _Scheme(shift=GELU_SHIFT, zero_point=0, levels=255)
 
 
 class _Activation(NamedTuple):
-    """A quantised activation: the names of its integers and of its peaks, and its scheme."""
+    """A quantised activation: the names of its integers and of its scales [rows, 1], and its scheme."""
 
     integers: str
-    peak: str
+    scale: str
     scheme: _Scheme
 
 
@@ -58,7 +59,7 @@ def quantise_per_token(
     weight_bits: int = 8,
     progress: Progress = silent,
 ) -> onnx.ModelProto:
-    """A copy of a fused fp32 graph with its MatMul weights and its word embedding in integers.
+    """A copy of a `bert_graph` with its MatMul weights and its word embedding in integers.
 
     `moments` are the graph's second moments: weights that read an activation which is in them are rounded to fit it,
     others to the nearest. `weight_bits` is 8, or 7 for processors without VNNI, where the sum of two products of uint8
@@ -70,38 +71,43 @@ def quantise_per_token(
     return _PerTokenQuantiser(model, moments, weight_limit=2 ** (weight_bits - 1) - 1).run(progress)
 
 
-class _PerTokenQuantiser:
-    """Copies a graph node by node; the constants and nodes that take a replaced node's place are collected here."""
+class _PerTokenQuantiser(GraphWriter):
+    """Copies a graph node by node; the nodes and constants that take a replaced node's place are added on the way."""
 
     def __init__(self, model: onnx.ModelProto, moments: Mapping[str, np.ndarray], weight_limit: int) -> None:
+        super().__init__()
         self._source = model
         self._moments = moments
         self._weight_limit = weight_limit
-        self._constants = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self._gelus = {output for node in model.graph.node if node.op_type == "BiasGelu" for output in node.output}
-        self._added: dict[str, onnx.TensorProto] = {}
-        self._nodes: list[onnx.NodeProto] = []
+        # What is computed from a text's first token alone has a row for each text, the rest one for each token.
+        self._by_text = {FIRST_TOKENS}
         self._activations: dict[str, _Activation] = {}
 
     def run(self, progress: Progress) -> onnx.ModelProto:
         """The quantised copy."""
         for node in progress(self._source.graph.node, desc="rounding weights"):
-            if node.op_type == "MatMul" and node.input[1] in self._constants:
+            if self._by_text.intersection(node.input):
+                self._by_text.update(node.output)
+            if node.op_type == "MatMul" and node.input[1] in self.constants:
                 self._replace_matmul(node)
             elif node.op_type == "Gather" and self._is_large_table(node.input[0]):
                 self._replace_embedding(node)
             else:
-                self._nodes.append(node)
-        used = {name for node in self._nodes for name in node.input}
-        constants = [tensor for name, tensor in (self._constants | self._added).items() if name in used]
+                self.nodes.append(node)
+        used = {name for node in self.nodes for name in node.input}
+        constants = [tensor for name, tensor in self.constants.items() if name in used]
+        quantised = onnx.ModelProto()
+        quantised.CopyFrom(self._source)
         source = self._source.graph
-        graph = helper.make_graph(self._nodes, source.name, source.input, source.output, constants)
-        return helper.make_model(graph, opset_imports=self._source.opset_import, ir_version=self._source.ir_version)
+        quantised.graph.CopyFrom(helper.make_graph(self.nodes, source.name, source.input, source.output, constants))
+        return quantised
 
     def _replace_matmul(self, node: onnx.NodeProto) -> None:
         source, weight_name = node.input
         output = node.output[0]
-        weight = numpy_helper.to_array(self._constants[weight_name])
+        weight = numpy_helper.to_array(self.constants[weight_name])
         if source in self._moments:
             integers, scale = compensated(weight, self._moments[source], self._weight_limit)
         else:
@@ -110,58 +116,58 @@ class _PerTokenQuantiser:
         scheme = activation.scheme
         inputs = [
             activation.integers,
-            self._constant(f"{weight_name}/int8", integers),
-            self._constant("int8/one", np.float32(1)),
-            self._constant(f"{weight_name}/scale", scale[0] / np.float32(scheme.levels)),
-            self._constant(f"int8/zero_point/{scheme.zero_point}", np.uint8(scheme.zero_point)),
+            self.constant(f"{weight_name}/int8", integers),
+            self.constant("int8/one", 1, np.float32),
+            self.constant(f"{weight_name}/scale", scale[0]),
+            self.constant(f"int8/zero_point/{scheme.zero_point}", scheme.zero_point, np.uint8),
         ]
-        product = self._add("MatMulIntegerToFloat", inputs, f"{output}/product", domain="com.microsoft")
-        if not scheme.shift:
-            self._add("Mul", [product, activation.peak], output)
-            return
-        shifted = self._add("Mul", [product, activation.peak], f"{output}/shifted")
-        excess = scheme.shift * (integers * scale).sum(axis=0, dtype=np.float64)
-        self._add("Sub", [shifted, self._constant(f"{weight_name}/excess", excess.astype(np.float32))], output)
+        product = self.add("MatMulIntegerToFloat", inputs, f"{output}/product", MICROSOFT)
+        self.add("Mul", [product, activation.scale], output)
+        if scheme.shift:
+            self._take_off_bias(output, scheme.shift * (integers * scale).sum(axis=0, dtype=np.float64))
+
+    def _take_off_bias(self, product: str, excess: np.ndarray) -> None:
+        (reader,) = (node for node in self._source.graph.node if product in node.input)
+        _, bias_name = reader.input
+        bias = numpy_helper.to_array(self.constants[bias_name])
+        self.constant(bias_name, bias - excess, np.float32)
 
     def _quantised(self, name: str) -> _Activation:
-        """The activation in integers, made once for all MatMuls that read it (Q, K and V)."""
+        """The activation in integers, made once for all MatMuls that read it."""
         if name not in self._activations:
             scheme = _AFTER_GELU if name in self._gelus else _SIGNED
             if scheme.shift:
-                shift = self._constant("int8/gelu_shift", np.float32(scheme.shift))
-                values = size = self._add("Add", [name, shift], f"{name}/positive")
+                shift = self.constant("int8/gelu_shift", scheme.shift, np.float32)
+                values = size = self.add("Add", [name, shift], f"{name}/positive")
             else:
-                values, size = name, self._add("Abs", [name], f"{name}/abs")
-            largest = self._add("ReduceMax", [size], f"{name}/max", axes=[-1], keepdims=1)
-            smallest = self._constant("int8/smallest_peak", np.float32(SMALLEST_PEAK))
-            peak = self._add("Max", [largest, smallest], f"{name}/peak")
-            levels = self._constant(f"int8/levels/{scheme.levels}", np.float32(scheme.levels))
-            factor = self._add("Div", [levels, peak], f"{name}/factor")
-            scaled = self._add("Mul", [values, factor], f"{name}/scaled")
-            one = self._constant("int8/one", np.float32(1))
-            zero_point = self._constant(f"int8/zero_point/{scheme.zero_point}", np.uint8(scheme.zero_point))
-            integers = self._add("QuantizeLinear", [scaled, one, zero_point], f"{name}/uint8")
-            self._activations[name] = _Activation(integers, peak, scheme)
+                values, size = name, self.add("Abs", [name], f"{name}/abs")
+            peak = self.add("ReduceMax", [size], f"{name}/peak", axes=[-1], keepdims=0)
+            level = self.constant(f"int8/level/{scheme.levels}", 1 / scheme.levels, np.float32)
+            scale = self.add("Mul", [peak, level], f"{name}/scale")
+            # By row, which takes one pass less than a division by the scales before it.
+            zero_points = self._zero_points(scheme.zero_point, FIRST_TOKENS if name in self._by_text else TOKEN_IDS)
+            integers = self.add("QuantizeLinear", [values, scale, zero_points], f"{name}/uint8", axis=0)
+            column = self.constant("int8/column", [-1, 1], np.int64)
+            column_of_scales = self.add("Reshape", [scale, column], f"{name}/scales")
+            self._activations[name] = _Activation(integers, column_of_scales, scheme)
         return self._activations[name]
 
+    def _zero_points(self, value: int, rows: str) -> str:
+        """The zero point once for each row, as a QuantizeLinear by row wants it; made once for all that need it."""
+        name = f"int8/zero_points/{value}/{rows}"
+        if not any(name in node.output for node in self.nodes):
+            scalar = self.constant(f"int8/zero_point/{value}", value, np.uint8)
+            self.add("Expand", [scalar, self.add("Shape", [rows], f"{name}/shape")], name)
+        return name
+
     def _is_large_table(self, name: str) -> bool:
-        return name in self._constants and self._constants[name].dims[0] >= SMALLEST_QUANTISED_TABLE
+        return name in self.constants and self.constants[name].dims[0] >= SMALLEST_QUANTISED_TABLE
 
     def _replace_embedding(self, node: onnx.NodeProto) -> None:
         table, indices = node.input
         output = node.output[0]
-        integers, scale = nearest(numpy_helper.to_array(self._constants[table]), axis=1, limit=TABLE_LIMIT)
-        rows = self._add("Gather", [self._constant(f"{table}/int8", integers), indices], f"{output}/int8")
-        scales = self._add("Gather", [self._constant(f"{table}/scale", scale), indices], f"{output}/scale")
-        values = self._add("Cast", [rows], f"{output}/float", to=onnx.TensorProto.FLOAT)
-        self._add("Mul", [values, scales], output)
-
-    def _constant(self, name: str, value: np.ndarray | np.generic) -> str:
-        """The name, under which the graph now holds the value."""
-        self._added[name] = numpy_helper.from_array(np.asarray(value), name)
-        return name
-
-    def _add(self, op_type: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """The name of the output of a node that the graph now has."""
-        self._nodes.append(helper.make_node(op_type, inputs, [output], name=f"{op_type}:{output}", **attributes))
-        return output
+        integers, scale = nearest(numpy_helper.to_array(self.constants[table]), axis=1, limit=TABLE_LIMIT)
+        rows = self.add("Gather", [self.constant(f"{table}/int8", integers), indices], f"{output}/int8")
+        scales = self.add("Gather", [self.constant(f"{table}/scale", scale), indices], f"{output}/scale")
+        values = self.add("Cast", [rows], f"{output}/float", to=onnx.TensorProto.FLOAT)
+        self.add("Mul", [values, scales], output)

@@ -19,17 +19,20 @@ from onnx import helper, numpy_helper
 from finbert_api.modelling.calibrate import weights_by_activation
 
 STRENGTH = 0.7
-_NORMALISATIONS = ("LayerNormalization", "SkipLayerNormalization")
 _SMALLEST = 1e-6
 
 
 def smooth_activations(model: onnx.ModelProto, peaks: Mapping[str, np.ndarray]) -> onnx.ModelProto:
-    """A copy of a fused fp32 graph that computes the same with smaller outliers; `peaks` are its channel peaks."""
+    """A copy of an fp32 graph that computes the same with smaller outliers; `peaks` are its channel peaks."""
     smoothed = onnx.ModelProto()
     smoothed.CopyFrom(model)
     graph = smoothed.graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
-    normalised = {output for node in graph.node if node.op_type in _NORMALISATIONS for output in node.output}
+    normalised = set()
+    for node in graph.node:
+        # Rows picked out of a normalisation are normalised too.
+        if node.op_type == "LayerNormalization" or (node.op_type == "Gather" and node.input[0] in normalised):
+            normalised.update(node.output)
     divided: dict[str, str] = {}
     for name, readers in weights_by_activation(model).items():
         if name not in normalised:

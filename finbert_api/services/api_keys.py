@@ -16,8 +16,10 @@ from finbert_api.storage.api_keys import ApiKeyStore
 
 SECRET_PREFIX = "fb_"  # noqa: S105 - the public beginning of every key, by which secret scanners can find a leak
 SECRET_BYTES = 32
+# How long a key that the database confirmed needs no other check; and how long it still counts when there is none.
+CONFIRMED_SECONDS = 5.0
+OUTAGE_SECONDS = 600.0
 REMEMBERED_KEYS = 10_000
-REMEMBERED_SECONDS = 600.0
 
 
 def secret_digest(secret: str) -> bytes:
@@ -28,8 +30,10 @@ def secret_digest(secret: str) -> bytes:
 class ApiKeyService:
     """The keys, and who stands behind one.
 
-    Every check asks the database, so that a revoked key ends at once in every worker. While the database is out of
-    reach a key that it confirmed less than ten minutes ago still counts: predictions go on through an outage.
+    A key that the database confirmed is asked for again after five seconds, so that a revoked one ends at once in the
+    process that revokes it and within that time in every other. While the database is out of reach a key that it
+    confirmed less than ten minutes ago still counts: predictions go on through an outage. Unknown keys are not
+    remembered.
     """
 
     def __init__(self, store: ApiKeyStore, bootstrap_secret: str | None) -> None:
@@ -37,6 +41,7 @@ class ApiKeyService:
         self._bootstrap_digest = secret_digest(bootstrap_secret) if bootstrap_secret else None
         self._confirmed: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
         self._confirmed_lock = threading.Lock()
+        self._revocations = 0
 
     def authenticate(self, secret: str | None) -> Caller:
         """Who calls with this secret.
@@ -49,17 +54,20 @@ class ApiKeyService:
         digest = secret_digest(secret)
         if self._bootstrap_digest and hmac.compare_digest(digest, self._bootstrap_digest):
             return Caller(key_id=BOOTSTRAP_KEY_ID, role=Role.ADMIN)
+        if caller := self._confirmed_within(CONFIRMED_SECONDS, digest):
+            return caller
+        revocations = self._revocations
         try:
             # Found by digest: how long the index takes tells nothing, since nobody can steer the digest of a guess.
             caller = self._store.find(digest)
         except StorageUnavailable:
-            if caller := self._recently_confirmed(digest):
+            if caller := self._confirmed_within(OUTAGE_SECONDS, digest):
                 return caller
             raise
         if caller is None:
             self._forget(digest)
             raise Unauthenticated("The API key is unknown or revoked")
-        self._remember(digest, caller)
+        self._remember(digest, caller, revocations)
         return caller
 
     def create(self, name: str, role: Role) -> tuple[ApiKey, str]:
@@ -75,10 +83,18 @@ class ApiKeyService:
 
     def revoke(self, key_id: UUID) -> bool:
         """Ends a key; False when no unrevoked key has that id. The bootstrap key ends with the setting API_KEY."""
-        return self._store.revoke(key_id)
-
-    def _remember(self, digest: bytes, caller: Caller) -> None:
+        ended = self._store.revoke(key_id)
         with self._confirmed_lock:
+            self._revocations += 1
+            for digest in [digest for digest, (caller, _) in self._confirmed.items() if caller.key_id == key_id]:
+                del self._confirmed[digest]
+        return ended
+
+    def _remember(self, digest: bytes, caller: Caller, revocations: int) -> None:
+        with self._confirmed_lock:
+            # A key that was revoked while the database was asked for it may not come back.
+            if revocations != self._revocations:
+                return
             self._confirmed[digest] = (caller, time.monotonic())
             self._confirmed.move_to_end(digest)
             if len(self._confirmed) > REMEMBERED_KEYS:
@@ -88,7 +104,7 @@ class ApiKeyService:
         with self._confirmed_lock:
             self._confirmed.pop(digest, None)
 
-    def _recently_confirmed(self, digest: bytes) -> Caller | None:
+    def _confirmed_within(self, seconds: float, digest: bytes) -> Caller | None:
         with self._confirmed_lock:
             caller, confirmed_at = self._confirmed.get(digest, (None, 0.0))
-        return caller if caller and time.monotonic() - confirmed_at < REMEMBERED_SECONDS else None
+        return caller if caller and time.monotonic() - confirmed_at < seconds else None

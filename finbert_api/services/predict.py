@@ -9,8 +9,8 @@ from finbert_api.domain.caller import Caller
 from finbert_api.domain.errors import PredictionNotFound, StorageUnavailable
 from finbert_api.domain.prediction import Page, Prediction
 from finbert_api.domain.sentiment import Label
-from finbert_api.inference.engine import Engine
 from finbert_api.observability.metrics import Metrics
+from finbert_api.services.scores import ScoreService
 from finbert_api.storage.predictions import PredictionStore
 
 logger = logging.getLogger(__name__)
@@ -18,9 +18,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A prediction, whether its row is stored, and where its time went, in seconds."""
+    """A prediction, whether it needed no run of the model, whether its row is stored, and where its seconds went."""
 
     prediction: Prediction
+    cache_hit: bool
     stored: bool
     queue_seconds: float
     inference_seconds: float
@@ -30,24 +31,25 @@ class Outcome:
 class PredictionService:
     """Predictions made, kept and found."""
 
-    def __init__(self, engine: Engine, store: PredictionStore, metrics: Metrics) -> None:
-        self._engine = engine
+    def __init__(self, scores: ScoreService, store: PredictionStore, metrics: Metrics) -> None:
+        self._scores = scores
         self._store = store
         self._metrics = metrics
 
     @property
     def model_version(self) -> str | None:
         """The version that predicts, None when no verified model is loaded."""
-        return self._engine.model_version
+        return self._scores.model_version
 
-    def predict(self, text: str, source: str | None, caller: Caller, request_id: UUID) -> Outcome:
+    def predict(self, text: str, source: str | None, caller: Caller, request_id: UUID, deadline: float) -> Outcome:
         """The model's prediction of a text under a fresh UUIDv7, stored before it is returned.
 
-        When it can't be stored it is returned all the same, `stored` False. Raises ModelUnavailable.
+        When it can't be stored it is returned all the same, `stored` False. `deadline` is in seconds of
+        time.monotonic(). Raises ModelUnavailable, Overloaded, DeadlinePassed, InferenceFailed.
         """
         arrived = time.perf_counter()
-        scored = self._engine.score(text)
-        computed = time.perf_counter()
+        scored, cache_hit = self._scores.score(text, deadline)
+        scored_at = time.perf_counter()
         prediction = Prediction(
             request_id=request_id,
             key_id=caller.key_id,
@@ -55,18 +57,24 @@ class PredictionService:
             source=source,
             sentiment=scored.sentiment,
             model_version=scored.model_version,
-            latency_ms=round((computed - arrived) * 1000, 1),
+            latency_ms=round((scored_at - arrived) * 1000, 1),
             token_count=scored.token_count,
             truncated=scored.truncated,
         )
         stored = self._keep(prediction)
-        self._metrics.predicted(prediction.label.value, prediction.model_version, scored.inference_seconds)
+        self._metrics.predicted(prediction.label.value, prediction.model_version)
+        if cache_hit:
+            self._metrics.cache_hit()
+        else:
+            self._metrics.cache_missed()
+            self._metrics.inferred(scored.inference_seconds)
         return Outcome(
             prediction=prediction,
+            cache_hit=cache_hit,
             stored=stored,
             queue_seconds=scored.queue_seconds,
             inference_seconds=scored.inference_seconds,
-            storage_seconds=time.perf_counter() - computed,
+            storage_seconds=time.perf_counter() - scored_at,
         )
 
     def find(self, request_id: UUID, caller: Caller) -> Prediction:

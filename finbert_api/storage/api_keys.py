@@ -47,7 +47,7 @@ class ApiKeyStore:
         return Caller(key_id=found.key_id, role=Role(found.role)) if found else None
 
     def revoke(self, key_id: UUID) -> bool:
-        """Ends a key from the next request on; False when no unrevoked key has that id."""
+        """Ends a key for all who ask from now on; False when no unrevoked key has that id."""
         ended = (
             update(ApiKeyRow)
             .where(ApiKeyRow.key_id == key_id, ApiKeyRow.digest.is_not(None), ApiKeyRow.revoked_at.is_(None))

@@ -4,13 +4,22 @@ from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
-from sqlalchemy import Engine, event
+from sqlalchemy import URL, Engine, event
 
 # Shorter than a client's patience and than the 25 s a request may take: a database that hangs must not hang us.
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 2_000
 ANSWER_TIMEOUT_SECONDS = 3.0
 POOL_TIMEOUT_SECONDS = 2
+
+# A read takes some milliseconds, so that a few connections serve every thread of a worker in turn, and a small database
+# server is not asked for as many connections as there are threads.
+POOL_SIZE = 4
+
+_CONNECT_ARGUMENTS: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+}
 
 
 class AnswerTimeout(psycopg.OperationalError):
@@ -33,26 +42,32 @@ class BoundedConnection(psycopg.Connection[Any]):
             raise AnswerTimeout(f"no answer within {ANSWER_TIMEOUT_SECONDS:g} s") from None
 
 
-def engine_options(pool_size: int) -> dict[str, object]:
-    """Options for SQLAlchemy's engine: a pool of one connection for each thread, and every wait bounded."""
+def engine_options() -> dict[str, object]:
+    """Options for SQLAlchemy's engine: a small pool, and every wait bounded."""
     return {
-        "pool_size": pool_size,
+        "pool_size": POOL_SIZE,
         "max_overflow": 0,
         "pool_timeout": POOL_TIMEOUT_SECONDS,
         # A connection that the server dropped while it was idle is replaced before it fails a request.
         "pool_pre_ping": True,
         # Parameters are client texts: they may not reach a log by way of an exception's message.
         "hide_parameters": True,
-        "connect_args": {
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
-        },
+        "connect_args": _CONNECT_ARGUMENTS,
     }
 
 
 def bound_waits(engine: Engine) -> None:
     """Makes every new connection of the engine a bounded one."""
     event.listen(engine, "do_connect", _connect)
+
+
+def connect(url: URL) -> BoundedConnection:
+    """A connection beside the pool, in which each statement is a transaction: its commit costs no round trip.
+
+    Raises psycopg.OperationalError when there is none to be had.
+    """
+    arguments, options = url.get_dialect()().create_connect_args(url)
+    return BoundedConnection.connect(*arguments, **{**options, **_CONNECT_ARGUMENTS}, autocommit=True)
 
 
 def _connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> BoundedConnection:

@@ -4,37 +4,34 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy import func, select, text, tuple_
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql import Select
 
 from finbert_api.domain.errors import StorageUnavailable
 from finbert_api.domain.prediction import Page, Prediction
 from finbert_api.domain.sentiment import Label, Sentiment
+from finbert_api.extensions import db
+from finbert_api.storage.connections import connect
 from finbert_api.storage.tables import PredictionCountRow, PredictionRow
-from finbert_api.storage.transactions import reading, writing
+from finbert_api.storage.transactions import reading
+from finbert_api.storage.writer import GroupWriter
 
 # Bounds beyond every UUIDv7.
 _LOWEST_ID = UUID(int=0)
 _HIGHEST_ID = UUID(int=2**128 - 1)
 
-_INSERT = insert(PredictionRow).on_conflict_do_nothing(index_elements=[PredictionRow.request_id])
-
 
 class PredictionStore:
     """Where predictions are kept. Every method needs an application context."""
 
-    def add(self, prediction: Prediction) -> None:
-        """Stores a prediction: one row, one commit, and one quick retry when the fault may be a passing one.
+    def __init__(self) -> None:
+        self._writer = GroupWriter(lambda: connect(db.engine.url))
 
-        A retry after a commit whose answer was lost finds the row there and leaves it. Raises StorageUnavailable when
-        the row may not be stored.
+    def add(self, prediction: Prediction) -> None:
+        """Returns once the prediction is durable; those of concurrent callers share one commit.
+
+        Raises StorageUnavailable when the row may not be stored.
         """
-        try:
-            self._insert(prediction)
-        except StorageUnavailable as error:
-            if not error.is_passing:
-                raise
-            self._insert(prediction)
+        self._writer.add(_row(prediction))
 
     def get(self, request_id: UUID, visible_key_id: UUID | None) -> Prediction | None:
         """The prediction of that id, if it belongs to the given key (None: to any); else None."""
@@ -75,27 +72,25 @@ class PredictionStore:
             return False
         return True
 
-    def _insert(self, prediction: Prediction) -> None:
-        scores = prediction.sentiment.scores
-        with writing() as session:
-            session.execute(
-                _INSERT,
-                {
-                    "request_id": prediction.request_id,
-                    "key_id": prediction.key_id,
-                    "text": prediction.text,
-                    "source": prediction.source,
-                    "label": prediction.label.value,
-                    "score_positive": scores[Label.POSITIVE],
-                    "score_negative": scores[Label.NEGATIVE],
-                    "score_neutral": scores[Label.NEUTRAL],
-                    "model_version": prediction.model_version,
-                    "latency_ms": prediction.latency_ms,
-                    "token_count": prediction.token_count,
-                    "truncated": prediction.truncated,
-                    "created_at": prediction.created_at,
-                },
-            )
+
+def _row(prediction: Prediction) -> tuple[object, ...]:
+    """The values of a row, in the order of its columns."""
+    scores = prediction.sentiment.scores
+    return (
+        prediction.request_id,
+        prediction.key_id,
+        prediction.text,
+        prediction.source,
+        prediction.label.value,
+        scores[Label.POSITIVE],
+        scores[Label.NEGATIVE],
+        scores[Label.NEUTRAL],
+        prediction.model_version,
+        prediction.latency_ms,
+        prediction.token_count,
+        prediction.truncated,
+        prediction.created_at,
+    )
 
 
 def _page_query(filters: Mapping[str, object], cursor: UUID | None) -> Select[PredictionRow]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from flask_sqlalchemy.session import Session
-from psycopg import OperationalError
 from psycopg.errors import ConnectionTimeout, QueryCanceled
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import scoped_session
@@ -23,11 +23,18 @@ def storage_errors(message: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        # The first line alone: the lines after it can quote the row, which holds a client's text.
-        reason = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
-        is_passing = isinstance(cause, OperationalError) and not isinstance(cause, _SLOW)
-        raise StorageUnavailable(message, reason, is_passing=is_passing) from None
+        raise storage_unavailable(message, getattr(error, "orig", None) or error) from None
+
+
+def storage_unavailable(message: str, cause: BaseException) -> StorageUnavailable:
+    """The error with this message, and the database's own word as its reason."""
+    # The first line alone: the lines after it can quote the row, which holds a client's text.
+    return StorageUnavailable(message, f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}")
+
+
+def is_passing(cause: BaseException) -> bool:
+    """Whether the same might succeed at once, over another connection."""
+    return isinstance(cause, psycopg.OperationalError) and not isinstance(cause, _SLOW)
 
 
 @contextmanager

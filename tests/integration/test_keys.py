@@ -6,12 +6,13 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from support import finbert, running
+from support import finbert, running, wait_for
 
 from finbert_api.domain.caller import BOOTSTRAP_KEY_ID, Role
 from finbert_api.domain.errors import StorageUnavailable, Unauthenticated
 from finbert_api.extensions import db
-from finbert_api.services.api_keys import ApiKeyService
+from finbert_api.services import api_keys
+from finbert_api.services.api_keys import ApiKeyService, secret_digest
 from finbert_api.storage.api_keys import ApiKeyStore
 
 
@@ -55,6 +56,79 @@ def test_the_bootstrap_key_is_the_setting_and_can_not_be_revoked(keys):
         ApiKeyService(ApiKeyStore(), None).authenticate("the bootstrap secret")
 
 
+@pytest.fixture
+def forgetful(monkeypatch):
+    """As if the time for which a confirmed key needs no other check had passed, at each request."""
+    monkeypatch.setattr(api_keys, "CONFIRMED_SECONDS", 0.0)
+
+
+def revoke_elsewhere(database_url, key):
+    """Revokes a key as another process does."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE api_keys SET revoked_at = now() WHERE key_id = %s", [key.key_id])
+
+
+def test_a_confirmed_key_is_not_asked_for_at_each_request(keys, database_url, monkeypatch):
+    key, secret = keys.create("ann", Role.CLIENT)
+    caller = keys.authenticate(secret)
+    revoke_elsewhere(database_url, key)
+    assert keys.authenticate(secret) == caller
+    monkeypatch.setattr(api_keys, "CONFIRMED_SECONDS", 0.0)
+    with pytest.raises(Unauthenticated):
+        keys.authenticate(secret)
+
+
+def test_a_key_revoked_while_it_is_looked_up_is_not_remembered(app):
+    class RevokedMeanwhile(ApiKeyStore):
+        def find(self, digest):
+            found = super().find(digest)
+            if found:
+                keys.revoke(found.key_id)
+            return found
+
+    with app.app_context():
+        keys = ApiKeyService(RevokedMeanwhile(), None)
+        _, secret = keys.create("ann", Role.CLIENT)
+        keys.authenticate(secret)
+        with pytest.raises(Unauthenticated):
+            keys.authenticate(secret)
+
+
+def test_unknown_keys_are_not_remembered(keys):
+    secrets = [f"unknown {number}" for number in range(20)]
+    for secret in secrets:
+        with pytest.raises(Unauthenticated):
+            keys.authenticate(secret)
+    key, _ = keys.create("ann", Role.CLIENT)
+    ApiKeyStore().add(replace(key, key_id=UUID(int=7)), secret_digest(secrets[0]))
+    assert keys.authenticate(secrets[0]).key_id == UUID(int=7)
+    assert len(keys._confirmed) == 1
+
+
+def test_the_longest_confirmed_key_is_forgotten_when_there_are_too_many(keys, monkeypatch):
+    monkeypatch.setattr(api_keys, "REMEMBERED_KEYS", 2)
+    made = [keys.create(f"client {number}", Role.CLIENT)[1] for number in range(3)]
+    for secret in made:
+        keys.authenticate(secret)
+    assert list(keys._confirmed) == [secret_digest(secret) for secret in made[1:]]
+
+
+def test_a_revoked_key_ends_in_every_worker(start_service, fresh_database):
+    url = fresh_database()
+    service = start_service(DATABASE_URL=url, WEB_CONCURRENCY="2").wait_until_ready()
+    client = {"X-API-Key": finbert("keys", "create", "ann", DATABASE_URL=url).stdout.strip()}
+
+    def statuses():
+        return {service.request("GET", "/api/v1/predictions", headers=client)[0] for _ in range(20)}
+
+    assert statuses() == {200}
+    listed = finbert("keys", "list", DATABASE_URL=url).stdout
+    key_id = next(line.split()[0] for line in listed.splitlines() if line.endswith("ann"))
+    assert finbert("keys", "revoke", key_id, DATABASE_URL=url).returncode == 0
+    wait_for(lambda: statuses() == {401}, "both workers to ask again")
+
+
+@pytest.mark.usefixtures("forgetful")
 def test_a_key_that_was_confirmed_survives_an_outage_and_no_other_does(keys, settings, engine):
     _, known = keys.create("ann", Role.CLIENT)
     revoked_key, revoked = keys.create("eve", Role.CLIENT)

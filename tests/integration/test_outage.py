@@ -111,12 +111,3 @@ def test_a_database_that_hangs_does_not_hang_the_service(outage):
             process.resume()
     wait_for(lambda: service.status_of("/ready") == 200, "the database to be back")
     assert predict(service)[1]["X-Storage-Warning"] is None
-
-
-def test_a_revoked_key_ends_at_once(outage):
-    service, database = outage
-    assert predict(service, database.client)[0] == 200
-    listed = finbert("keys", "list", DATABASE_URL=database.url).stdout
-    key_id = next(line.split()[0] for line in listed.splitlines() if line.endswith("ann"))
-    assert finbert("keys", "revoke", key_id, DATABASE_URL=database.url).returncode == 0
-    assert predict(service, database.client)[0] == 401

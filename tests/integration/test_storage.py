@@ -155,6 +155,17 @@ def test_a_page_and_its_count_are_of_the_same_moment(app, store):
     assert all(len(page.items) == page.total_count for page in seen)
 
 
+def test_more_threads_than_connections_read_in_turn(app, store):
+    store.add(prediction())
+
+    def read(_):
+        with app.app_context():
+            return store.page(1, None, None, None).total_count
+
+    with ThreadPoolExecutor(64) as pool:
+        assert list(pool.map(read, range(256))) == [1] * 256
+
+
 def test_created_at_is_the_ids_own_time(store):
     kept = prediction()
     store.add(kept)

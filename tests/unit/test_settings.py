@@ -36,10 +36,23 @@ def test_every_usual_spelling_of_a_postgresql_url_is_taken(scheme):
         ("PORT", "-1", "whole number"),
         ("WEB_CONCURRENCY", "none", "whole number"),
         ("WORKER_THREADS", "0", "whole number"),
+        ("REQUEST_TIMEOUT_SECONDS", "26", "from 1 to 25"),
+        ("MAX_BATCH_TOKENS", "0", "whole number from 1"),
+        ("MAX_QUEUE_TOKENS", "0", "whole number from 1"),
         ("LOG_LEVEL", "LOUD", "one of DEBUG, INFO"),
         ("MODEL_STORE", "/no/such/folder", "existing folder"),
         ("ONNX_MODEL_PATH", "/no/such/file", "existing file"),
         ("TOKENIZER_PATH", "/no/such/file", "existing file"),
+        ("CACHE_TTL_SECONDS", "-1", "whole number from 0"),
+        ("CACHE_ENTRIES", "0", "whole number from 1"),
+        ("REDIS_URL", "localhost:6379", "not a Redis URL"),
+        ("REDIS_URL", "http://localhost", "not a Redis URL"),
+        ("REDIS_URL", "redis://", "not a Redis URL"),
+        ("REDIS_URL", "redis://host:port", "not a Redis URL"),
+        ("REDIS_URL", "redis://a..b", "not a Redis URL"),
+        ("REDIS_URL", "redis://host/zero", "not a Redis URL"),
+        ("REDIS_URL", "redis://host?socket_timeout=60", "has options"),
+        ("REDIS_URL", "unix://", "not a Redis URL"),
         ("DATABASE_URL", "mysql://localhost/x", "must start with postgresql://"),
         ("DATABASE_URL", "not a url", "not a database URL"),
         ("DATABASE_URL", "postgresql://u:p@host:port/d", "not a database URL"),
@@ -54,13 +67,33 @@ def test_a_bad_value_is_one_line_that_names_the_variable(name, value, message):
 
 @pytest.mark.parametrize(
     "environment",
-    [{"API_KEY": "sesame with spaces"}, {"API_KEY": "sésame"}, {"DATABASE_URL": "mysql://ann:sesame@db/x"}],
+    [
+        {"API_KEY": "sesame with spaces"},
+        {"API_KEY": "sésame"},
+        {"DATABASE_URL": "mysql://ann:sesame@db/x"},
+        {"REDIS_URL": "http://:sesame@host"},
+        {"REDIS_URL": "redis://:sesame#@host"},
+        {"REDIS_URL": "redis://:sesame/x@host"},
+        {"REDIS_URL": "redis://:x@host?password=sesame"},
+    ],
 )
 def test_a_secret_is_never_part_of_the_message(environment):
     with pytest.raises(SettingsError) as raised:
         settings_from_environment(environment)
     assert "sesame" not in str(raised.value)
     assert "sésame" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://host", "redis://ann:s3cret%23@host:6380/2", "rediss://[::1]:6380", "unix:///run/redis.sock"]
+)
+def test_every_form_of_a_redis_url_is_taken(url):
+    assert settings_from_environment({"REDIS_URL": url}).redis_url == url
+
+
+@pytest.mark.parametrize(("threads", "texts"), [("1", 1), ("2", 1), ("8", 7), ("64", 56)])
+def test_a_thread_in_eight_is_kept_from_waiting_for_the_model(threads, texts):
+    assert settings_from_environment({"WORKER_THREADS": threads}).max_queue_texts == texts
 
 
 def test_paths_are_made_absolute(tmp_path, monkeypatch):

@@ -38,3 +38,16 @@ def test_a_changed_artifact_never_becomes_an_engine(artifact_dir):
         file.write(" ")
     with pytest.raises(ArtifactError, match=r"tokenizer\.json is not the published file"):
         load_engine(find_artifact(artifact_dir, None))
+
+
+def test_a_processor_without_vnni_is_served_by_the_graph_of_seven_bits(monkeypatch, log_lines):
+    artifact = find_artifact(BUNDLED_MODEL, None)
+    identities = set()
+    for flags in ({"avx2", "avx512_vnni"}, {"avx2"}):
+        monkeypatch.setattr("finbert_api.inference.registry.processor_flags", lambda flags=flags: frozenset(flags))
+        engine = load_engine(artifact)
+        identities.add(engine.identity)
+        engine.close()
+    # Another graph gives other scores: it may not share those of the first in a cache.
+    assert len(identities) == 2
+    assert [line["graph"] for line in log_lines() if "no VNNI" in line["message"]] == ["model.7bit.onnx"]

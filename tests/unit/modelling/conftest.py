@@ -3,7 +3,7 @@ import torch
 from checkpoints import write_checkpoint
 
 from finbert_api.modelling.checkpoint import load_checkpoint
-from finbert_api.modelling.export import export_fused
+from finbert_api.modelling.graph import bert_graph
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,9 +31,9 @@ def checkpoint(checkpoint_folder):
 
 
 @pytest.fixture(scope="session")
-def fused(checkpoint):
-    """Its fused fp32 graph."""
-    return export_fused(checkpoint)
+def graph(checkpoint):
+    """Its fp32 graph."""
+    return bert_graph(checkpoint)
 
 
 @pytest.fixture(scope="session")

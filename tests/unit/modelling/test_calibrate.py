@@ -12,13 +12,16 @@ def lookup():
     """A graph that looks token ids up in TABLE and multiplies the rows with two weights."""
     tokens = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"])
-        for name in ("input_ids", "attention_mask", "token_type_ids")
+        for name in ("input_ids", "attention_mask")
     ]
     nodes = [
-        helper.make_node("Gather", ["table", "input_ids"], ["rows"]),
+        helper.make_node("NonZero", ["attention_mask"], ["axes"]),
+        helper.make_node("Transpose", ["axes"], ["places"], perm=[1, 0]),
+        helper.make_node("GatherND", ["input_ids", "places"], ["ids"]),
+        helper.make_node("Gather", ["table", "ids"], ["rows"]),
         helper.make_node("MatMul", ["rows", "first"], ["a"]),
         helper.make_node("MatMul", ["rows", "second"], ["b"]),
-        helper.make_node("Transpose", ["b"], ["turned"], perm=[0, 2, 1]),
+        helper.make_node("Transpose", ["b"], ["turned"], perm=[1, 0]),
         helper.make_node("MatMul", ["a", "turned"], ["no_weight"]),
         helper.make_node("Add", ["a", "b"], ["logits"]),
     ]

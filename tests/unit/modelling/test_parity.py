@@ -62,5 +62,5 @@ def test_texts_are_a_few_hundred_from_one_word_to_more_than_the_model_reads(chec
 
 def test_activations_are_measured_on_other_texts_than_the_gates():
     calibration = calibration_texts()
-    assert len(calibration) == 200
+    assert len(calibration) == 1000
     assert not any(text in gate for gate in parity_texts() for text in calibration)

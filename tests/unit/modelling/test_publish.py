@@ -4,7 +4,7 @@ import pytest
 
 from finbert_api.domain.errors import ArtifactError, ParityError
 from finbert_api.domain.sentiment import Label
-from finbert_api.inference.artifact import read_artifact, verify_files
+from finbert_api.inference.artifact import file_record, read_artifact, verify_files
 from finbert_api.inference.golden import verify_golden_texts
 from finbert_api.inference.session import ModelSession
 from finbert_api.inference.tokenizer import TextTokenizer
@@ -95,9 +95,11 @@ def test_fp32_is_published_as_it_was_compared(checkpoint, tmp_path):
     verify_golden_texts(artifact.manifest, tokenizer, ModelSession(artifact.model_path))
 
 
-def test_seven_bit_weights_are_another_graph(checkpoint, published, tmp_path):
-    seven = export_artifact(checkpoint, tmp_path / "seven", name="tiny", version="1.0.0", weight_bits=7)
-    assert seven.manifest.model_digest != published.manifest.model_digest
+def test_an_int8_artifact_has_a_graph_for_processors_without_vnni(published):
+    seven = published.with_seven_bit_weights()
+    assert seven.model_path.name == "model.7bit.onnx"
+    assert seven.manifest.model_digest == file_record(seven.model_path).sha256 != published.manifest.model_digest
+    assert published.manifest.parity["int8 of 7 bits"]["equal_labels"] >= 0.99
 
 
 def test_a_new_artifact_takes_the_place_of_the_old_one(checkpoint, tmp_path):

@@ -1,0 +1,232 @@
+"""A BERT classifier as an ONNX graph that computes no more than its answer needs.
+
+The graph takes a padded batch, `input_ids` and `attention_mask` (int64, [texts, tokens]), and gives `logits` (float32,
+[texts, labels]). Within it no padding is computed: the tokens of all texts stand in one list, [all tokens, hidden],
+through every product, normalisation and GELU; attention alone sees them by text, in slots that are padded to a multiple
+of SLOT_MULTIPLE. The products of query, key and value are one. The last layer is computed for each text's first token
+alone ([CLS], which the classifier reads), but for the keys and values that it attends to.
+
+Biases are folded where that changes nothing: a key's bias adds the same to every attention score of a query, and
+softmax takes it off again; attention weights sum to 1, so a value's bias can be added after the attention's output
+product; every text has token type 0, whose embedding is part of the positions'.
+
+A text's logits are the same to the last bit alone and in every batch: each token is a row of its own everywhere but in
+attention, and there a sum over the keys runs over whole vectors of the processor, in which a masked slot adds an exact
+zero. (Without SLOT_MULTIPLE texts of 15, 31, 47 tokens and so on differ in the last bit.)
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from finbert_api.inference.session import LOGITS_OUTPUT
+from finbert_api.modelling.checkpoint import Checkpoint
+
+OPSET = 17
+IR_VERSION = 8
+MICROSOFT = "com.microsoft"
+# The float32 values of the widest vector register in use, AVX-512's.
+SLOT_MULTIPLE = 16
+# Added to the attention scores of empty slots: their exponentials are exact zeros.
+MASKED = -1e9
+
+# One for each token of the batch, and one for each text: what has as many rows as these is by token or by text.
+TOKEN_IDS = "token_ids"  # noqa: S105 - the name of a value in the graph, no secret
+FIRST_TOKENS = "first_tokens"
+
+
+def bert_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
+    """The fp32 graph of a checkpoint."""
+    weights = {name: tensor.numpy() for name, tensor in checkpoint.model.state_dict().items()}
+    return _BertGraph(weights, checkpoint.model.config).build()
+
+
+class GraphWriter:
+    """Collects the nodes and constants of a graph; every method that adds one gives its name."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+
+    def constant(self, name: str, value: object, dtype: type | None = None) -> str:
+        """A constant; the same name must mean the same value."""
+        self.constants[name] = numpy_helper.from_array(np.asarray(value, dtype=dtype, order="C"), name)
+        return name
+
+    def add(self, op_type: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
+        """A node with one output."""
+        node = helper.make_node(op_type, inputs, [output], f"{op_type}:{output}", domain=domain, **attributes)
+        self.nodes.append(node)
+        return output
+
+
+class _BertGraph(GraphWriter):
+    def __init__(self, weights: Mapping[str, np.ndarray], config: Any) -> None:
+        super().__init__()
+        self._weights = weights
+        self._config = config
+        self._hidden: int = config.hidden_size
+        self._heads: int = config.num_attention_heads
+        self._head_size = self._hidden // self._heads
+
+    def build(self) -> onnx.ModelProto:
+        self._index()
+        tokens = self._embeddings()
+        layers = self._config.num_hidden_layers
+        for layer in range(layers - 1):
+            tokens = self._layer(layer, tokens)
+        self._classify(self._last_layer(layers - 1, tokens))
+        inputs = [
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"])
+            for name in ("input_ids", "attention_mask")
+        ]
+        outputs = [helper.make_tensor_value_info(LOGITS_OUTPUT, TensorProto.FLOAT, ["texts", "labels"])]
+        graph = helper.make_graph(self.nodes, "bert", inputs, outputs, list(self.constants.values()))
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="finbert-api")
+
+    def _index(self) -> None:
+        """Where each token stands: `token_ids` and `positions` by token, `slots` (its row in that list) by text."""
+        zero, one = self._integer("zero", 0), self._integer("one", 1)
+        # As many columns more as make their number a multiple.
+        columns = self.add("Gather", [self.add("Shape", ["attention_mask"], "shape"), one], "columns", axis=0)
+        more = self.add("Neg", [columns], "minus_columns")
+        more = self.add("Mod", [more, self._integer("slot_multiple", [SLOT_MULTIPLE])], "more_columns")
+        pads = self.add("Concat", [self._integer("no_pads", [0, 0, 0]), more], "pads", axis=0)
+        mask = self.add("Pad", ["attention_mask", pads], "mask")
+
+        places = self.add("NonZero", [mask], "places")
+        self.add("Gather", [places, one], "positions", axis=0)
+        texts = self.add("Gather", [places, zero], "texts", axis=0)
+        self.add("GatherND", ["input_ids", self.add("Transpose", [places], "places_by_token", perm=[1, 0])], TOKEN_IDS)
+
+        # A text's tokens follow each other in the list; an empty slot points at the last of them and is masked.
+        flat = self.add("Reshape", [mask, self._integer("one_axis", [-1])], "flat_mask")
+        count = self.add("CumSum", [flat, zero], "tokens_up_to")
+        slots = self.add("Sub", [count, one], "flat_slots")
+        slots = self.add("Reshape", [slots, self.add("Shape", [mask], "slots_shape")], "slots")
+        self.add("Gather", [slots, zero], FIRST_TOKENS, axis=1)
+        self._slot_rows(slots)
+        self._attention_rows(texts)
+
+        real = self.add("Cast", [mask], "mask_float", to=TensorProto.FLOAT)
+        empty = self.add("Sub", [self.constant("one_float", 1, np.float32), real], "empty")
+        masked = self.add("Mul", [empty, self.constant("masked", MASKED, np.float32)], "masked_scores")
+        self.add("Unsqueeze", [masked, self._integer("head_and_query", [1, 2])], "score_bias")
+
+    def _slot_rows(self, slots: str) -> None:
+        """`rows/P/N`: for each text, head and slot the row of part P of N in the parts' product, cut into heads."""
+        by_head = self.add("Unsqueeze", [slots, self._integer("head_axis", [1])], "slots_by_head")
+        heads = np.arange(self._heads).reshape(1, self._heads, 1)
+        for parts in (3, 2):
+            first = self.add("Mul", [by_head, self._integer(f"heads/{parts}", parts * self._heads)], f"rows/{parts}")
+            for part in range(parts):
+                offset = self._integer(f"head_offsets/{part}", part * self._heads + heads)
+                self.add("Add", [first, offset], f"rows/{part}/{parts}")
+
+    def _attention_rows(self, texts: str) -> None:
+        """`attended_rows`: for each token and head its row in the attention's [texts, heads, slots, head size]."""
+        slots = self.add("Gather", ["slots_shape", "one"], "slots_per_text", axis=0)
+        heads = self.add("Mul", [texts, self._integer("heads", self._heads)], "first_heads")
+        heads = self.add("Unsqueeze", [heads, "head_axis"], "first_heads_by_token")
+        heads = self.add("Add", [heads, self._integer("each_head", np.arange(self._heads).reshape(1, -1))], "heads_of")
+        rows = self.add("Mul", [heads, slots], "first_rows")
+        positions = self.add("Unsqueeze", ["positions", "head_axis"], "positions_by_head")
+        self.add("Add", [rows, positions], "attended_rows")
+
+    def _embeddings(self) -> str:
+        prefix = "bert.embeddings"
+        words = self.constant("words", self._weights[f"{prefix}.word_embeddings.weight"])
+        positions = self._weights[f"{prefix}.position_embeddings.weight"]
+        types = self._weights[f"{prefix}.token_type_embeddings.weight"]
+        table = self.constant("position_table", positions + types[0])
+        words = self.add("Gather", [words, TOKEN_IDS], "word_embeddings")
+        table = self.add("Gather", [table, "positions"], "position_embeddings")
+        return self._normalised(f"{prefix}.LayerNorm", self.add("Add", [words, table], "embeddings"), "embedded")
+
+    def _layer(self, layer: int, tokens: str) -> str:
+        parts = self._product(layer, "attention.self", ("query", "key", "value"), tokens, "qkv")
+        heads = self.add("Reshape", [parts, self._integer("by_head", [-1, self._head_size])], f"{layer}/qkv_heads")
+        query, key, value = (
+            self.add("Gather", [heads, f"rows/{part}/3"], f"{layer}/{name}", axis=0)
+            for part, name in enumerate(("query", "key", "value"))
+        )
+        attended = self._attention(layer, query, key, value)
+        by_head = self.add("Reshape", [attended, "by_head"], f"{layer}/attended_heads")
+        packed = self.add("Gather", [by_head, "attended_rows"], f"{layer}/attended_by_token", axis=0)
+        return self._after_attention(layer, packed, tokens)
+
+    def _last_layer(self, layer: int, tokens: str) -> str:
+        parts = self._product(layer, "attention.self", ("key", "value"), tokens, "kv")
+        heads = self.add("Reshape", [parts, self._integer("by_head", [-1, self._head_size])], f"{layer}/kv_heads")
+        key, value = (
+            self.add("Gather", [heads, f"rows/{part}/2"], f"{layer}/{name}", axis=0)
+            for part, name in enumerate(("key", "value"))
+        )
+        first = self.add("Gather", [tokens, FIRST_TOKENS], f"{layer}/first", axis=0)
+        query = self._product(layer, "attention.self", ("query",), first, "first_query")
+        one_slot = self._integer("one_slot", [-1, self._heads, 1, self._head_size])
+        query = self.add("Reshape", [query, one_slot], f"{layer}/query")
+        return self._after_attention(layer, self._attention(layer, query, key, value), first)
+
+    def _attention(self, layer: int, query: str, key: str, value: str) -> str:
+        """[texts, heads, queries, head size], of a query, key and value of that form."""
+        by_head = self._part(layer, "attention.self.query.bias").reshape(self._heads, 1, self._head_size)
+        bias = self.constant(f"{layer}/query_bias", by_head)
+        query = self.add("Add", [query, bias], f"{layer}/biased_query")
+        scale = self._head_size**-0.5
+        scores = self.add("FusedMatMul", [query, key], f"{layer}/attention", MICROSOFT, transB=1, alpha=scale)
+        scores = self.add("Add", [scores, "score_bias"], f"{layer}/masked_attention")
+        shares = self.add("Softmax", [scores], f"{layer}/attention_shares", axis=-1)
+        return self.add("MatMul", [shares, value], f"{layer}/attended")
+
+    def _after_attention(self, layer: int, attended: str, residual: str) -> str:
+        prefix = f"bert.encoder.layer.{layer}"
+        flat = self.add("Reshape", [attended, self._integer("by_token", [-1, self._hidden])], f"{layer}/attended_flat")
+        weight = self._part(layer, "attention.output.dense.weight")
+        bias = self._part(layer, "attention.output.dense.bias")
+        bias = bias + weight @ self._part(layer, "attention.self.value.bias")
+        output = self._product(layer, "attention.output", ("dense",), flat, "attention_output")
+        output = self._plus(output, bias, residual)
+        attended = self._normalised(f"{prefix}.attention.output.LayerNorm", output, f"{layer}/after_attention")
+        inner = self._product(layer, "intermediate", ("dense",), attended, "intermediate")
+        inner_bias = self.constant(f"{layer}/intermediate_bias", self._part(layer, "intermediate.dense.bias"))
+        inner = self.add("BiasGelu", [inner, inner_bias], f"{layer}/gelu", MICROSOFT)
+        output = self._product(layer, "output", ("dense",), inner, "output")
+        output = self._plus(output, self._part(layer, "output.dense.bias"), attended)
+        return self._normalised(f"{prefix}.output.LayerNorm", output, f"{layer}/tokens")
+
+    def _classify(self, first: str) -> None:
+        """The pooler and the classifier, on one token of each text."""
+        for prefix, source, output in (("bert.pooler.dense", first, "pooled"), ("classifier", "pooled", LOGITS_OUTPUT)):
+            weight = self.constant(f"{prefix}.weight", self._weights[f"{prefix}.weight"].T)
+            bias = self.constant(f"{prefix}.bias", self._weights[f"{prefix}.bias"])
+            if output == LOGITS_OUTPUT:
+                self.add("Gemm", [source, weight, bias], output)
+            else:
+                self.add("Tanh", [self.add("Gemm", [source, weight, bias], f"{output}/before_tanh")], output)
+
+    def _product(self, layer: int, place: str, names: tuple[str, ...], source: str, output: str) -> str:
+        """The product of the rows of `source` with one or more weights side by side; its biases are added elsewhere."""
+        weights = [self._part(layer, f"{place}.{name}.weight").T for name in names]
+        weight = self.constant(f"{layer}/{output}_weight", np.concatenate(weights, axis=1))
+        return self.add("MatMul", [source, weight], f"{layer}/{output}")
+
+    def _plus(self, product: str, bias: np.ndarray, residual: str) -> str:
+        biased = self.add("Add", [product, self.constant(f"{product}_bias", bias)], f"{product}_biased")
+        return self.add("Add", [biased, residual], f"{product}_sum")
+
+    def _normalised(self, prefix: str, source: str, output: str) -> str:
+        gain = self.constant(f"{prefix}.weight", self._weights[f"{prefix}.weight"])
+        bias = self.constant(f"{prefix}.bias", self._weights[f"{prefix}.bias"])
+        epsilon = self._config.layer_norm_eps
+        return self.add("LayerNormalization", [source, gain, bias], output, axis=-1, epsilon=epsilon)
+
+    def _part(self, layer: int, name: str) -> np.ndarray:
+        return self._weights[f"bert.encoder.layer.{layer}.{name}"]
+
+    def _integer(self, name: str, value: object) -> str:
+        return self.constant(name, value, np.int64)

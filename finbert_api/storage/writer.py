@@ -1,0 +1,125 @@
+"""Group commit: predictions that arrive together become one statement, one commit and one wait for the disk."""
+
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import islice
+
+import psycopg
+
+from finbert_api.storage.connections import BoundedConnection
+from finbert_api.storage.tables import PredictionRow
+from finbert_api.storage.transactions import is_passing, storage_unavailable
+
+COLUMNS = tuple(PredictionRow.__table__.columns.keys())
+
+# Each size of a batch is a statement that PostgreSQL keeps planned in each connection: up to 16 rows these take 2 MB
+# together, up to 64 they take 20 MB, and a row costs hardly less there.
+LARGEST_BATCH = 16
+
+
+class _Batch:
+    """Rows that one write takes, in the order they came, and what became of each: None when it is durable."""
+
+    def __init__(self) -> None:
+        self.rows: list[Sequence[object]] = []
+        self.faults: list[Exception | None] = []
+        self.written = threading.Event()
+
+
+class GroupWriter:
+    """Writes the rows of all threads over one connection.
+
+    There is no thread for it and no fixed wait. The first row of a batch is written by its own caller, at once when the
+    connection is idle; while a write is under way, the rows that arrive gather in the next batch. The connection is
+    made at the first row, so that it belongs to the process that uses it, and closed with the writer or the process.
+    """
+
+    def __init__(self, connect: Callable[[], BoundedConnection]) -> None:
+        self._connect = connect
+        self._cursor: psycopg.RawCursor | None = None
+        self._close_connection: Callable[[], object] = lambda: None
+        self._turn = threading.Lock()
+        self._joining = threading.Lock()
+        self._gathering = _Batch()
+
+    def add(self, row: Sequence[object]) -> None:
+        """Returns once the row, its values in the order of COLUMNS, is durable.
+
+        A row that is there already is left as it is. Raises StorageUnavailable when the row may not be stored.
+        """
+        with self._joining:
+            if len(self._gathering.rows) == LARGEST_BATCH:
+                self._gathering = _Batch()
+            batch = self._gathering
+            place = len(batch.rows)
+            batch.rows.append(row)
+        if place == 0:
+            self._lead(batch)
+        else:
+            batch.written.wait()
+        fault = batch.faults[place]
+        if isinstance(fault, psycopg.Error):
+            raise storage_unavailable("The database can't be written at the moment", fault)
+        if fault is not None:
+            raise fault
+
+    def _lead(self, batch: _Batch) -> None:
+        try:
+            with self._turn:
+                with self._joining:
+                    if self._gathering is batch:
+                        self._gathering = _Batch()
+                batch.faults = self._write(batch.rows)
+        finally:
+            batch.written.set()
+
+    def _write(self, rows: Sequence[Sequence[object]]) -> list[Exception | None]:
+        """What kept each row from being stored; one that PostgreSQL refuses does not take the others with it."""
+        fault = self._try_to_insert(rows)
+        if fault is None or len(rows) == 1:
+            return [fault] * len(rows)
+        faults: list[Exception | None] = []
+        for row in rows:
+            # Not the row's fault but the database's: no use in asking for each.
+            if not isinstance(fault, psycopg.OperationalError):
+                fault = self._try_to_insert([row])
+            faults.append(fault)
+        return faults
+
+    def _try_to_insert(self, rows: Sequence[Sequence[object]]) -> Exception | None:
+        """One quick retry when the fault may be a passing one, such as a connection that was dropped while idle.
+
+        After a commit whose answer was lost, it finds the rows there and leaves them.
+        """
+        try:
+            try:
+                self._insert(rows)
+            except psycopg.OperationalError as error:
+                if not is_passing(error):
+                    raise
+                self._insert(rows)
+        except Exception as error:  # noqa: BLE001 - it is raised to each caller that it concerns
+            return error
+        return None
+
+    def _insert(self, rows: Sequence[Sequence[object]]) -> None:
+        if self._cursor is None or self._cursor.connection.closed:
+            self._close_connection()
+            connection = self._connect()
+            self._close_connection = weakref.finalize(self, connection.close)
+            # With PostgreSQL's own placeholders there is nothing to translate in a statement, at each of its runs.
+            self._cursor = psycopg.RawCursor(connection)
+        values = [value for row in rows for value in row]
+        self._cursor.execute(_insert_statement(len(rows)), values, prepare=True)
+
+
+@cache
+def _insert_statement(rows: int) -> bytes:
+    """The statement that inserts so many rows; PostgreSQL plans it once a connection."""
+    places = (f"${number}" for number in range(1, rows * len(COLUMNS) + 1))
+    values = ", ".join(f"({', '.join(islice(places, len(COLUMNS)))})" for _ in range(rows))
+    table = PredictionRow.__tablename__
+    statement = f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES {values} ON CONFLICT (request_id) DO NOTHING"  # noqa: S608 - names of our own
+    return statement.encode()

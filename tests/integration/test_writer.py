@@ -1,0 +1,156 @@
+"""Group commit on a real PostgreSQL: many callers, few commits, no row lost or answered too early."""
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from decimal import Decimal
+from uuid import UUID
+
+import psycopg
+import pytest
+from support import wait_for
+
+from finbert_api.domain.caller import BOOTSTRAP_KEY_ID
+from finbert_api.domain.errors import StorageUnavailable
+from finbert_api.domain.identifiers import new_request_id
+from finbert_api.domain.prediction import Prediction
+from finbert_api.domain.sentiment import Label, Sentiment
+from finbert_api.storage.predictions import PredictionStore
+from finbert_api.storage.writer import LARGEST_BATCH
+
+SCORES = {Label.POSITIVE: Decimal("0.3334"), Label.NEGATIVE: Decimal("0.3333"), Label.NEUTRAL: Decimal("0.3333")}
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO predictions%'"
+
+
+def prediction(**changes):
+    values = {
+        "request_id": new_request_id(),
+        "key_id": BOOTSTRAP_KEY_ID,
+        "text": "Profit rose.",
+        "source": None,
+        "sentiment": Sentiment(label=Label.POSITIVE, scores=SCORES),
+        "model_version": "m-1",
+        "latency_ms": 1.5,
+        "token_count": 5,
+        "truncated": False,
+    }
+    return Prediction(**values | changes)
+
+
+@pytest.fixture
+def elsewhere(database_url):
+    """A connection of another process."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def writing(app, elsewhere, database_url):
+    """A store, and threads that add to it; `held` keeps the first write waiting in PostgreSQL."""
+
+    class Writing:
+        def __init__(self, pool):
+            self.store = PredictionStore()
+            self._pool = pool
+
+        def add(self, made):
+            """A future that ends when `add` does."""
+
+            def run():
+                with app.app_context():
+                    self.store.add(made)
+                    # Asked before anything else can commit: what add has returned for is durable by then.
+                    with psycopg.connect(database_url) as other:
+                        return other.execute(
+                            "SELECT count(*) FROM predictions WHERE request_id = %s", [made.request_id]
+                        ).fetchone()[0]
+
+            return self._pool.submit(run)
+
+        @contextmanager
+        def held(self):
+            with psycopg.connect(database_url) as blocker:
+                blocker.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
+                first = self.add(prediction())
+                wait_for(lambda: elsewhere.execute(WAITING).fetchone(), "the first write to wait")
+                yield first
+
+        def add_in_one_batch(self, rows):
+            """Futures of rows that a write under way makes wait for the next one together, and of that write's row."""
+            with self.held() as first:
+                futures = [self.add(row) for row in rows]
+                wait_for(lambda: len(self.store._writer._gathering.rows) == len(rows), "the rows to gather")
+                assert not any(future.done() for future in (first, *futures))
+            return [first, *futures]
+
+    with ThreadPoolExecutor(64) as pool:
+        yield Writing(pool)
+
+
+def test_rows_that_arrive_during_a_write_share_the_next_commit(writing, elsewhere):
+    futures = writing.add_in_one_batch([prediction() for _ in range(12)])
+    assert [future.result() for future in futures] == [1] * 13
+    commits = elsewhere.execute("SELECT count(*) FROM predictions GROUP BY xmin::text ORDER BY count(*)").fetchall()
+    assert commits == [(1,), (12,)]
+    counted = elsewhere.execute("SELECT sum(predictions) FROM prediction_counts").fetchone()[0]
+    assert counted == 13
+
+
+def test_a_crowd_is_written_in_batches_of_bounded_size(writing, elsewhere):
+    with writing.held():
+        futures = [writing.add(prediction()) for _ in range(3 * LARGEST_BATCH)]
+    assert [future.result() for future in futures] == [1] * len(futures)
+    sizes = [size for (size,) in elsewhere.execute("SELECT count(*) FROM predictions GROUP BY xmin::text").fetchall()]
+    assert sum(sizes) == len(futures) + 1
+    assert max(sizes) <= LARGEST_BATCH
+
+
+def test_a_connection_that_was_dropped_while_idle_loses_no_row(app, writing, elsewhere):
+    assert writing.add(prediction()).result() == 1
+    elsewhere.execute("SELECT pg_terminate_backend(%s)", [writing.store._writer._cursor.connection.info.backend_pid])
+    assert writing.add(prediction()).result() == 1
+
+
+def test_a_connection_that_is_dropped_in_the_middle_of_a_write_loses_no_row(writing, elsewhere):
+    with writing.held() as first:
+        elsewhere.execute("SELECT pg_terminate_backend(%s)", elsewhere.execute(WAITING).fetchone())
+    assert first.result() == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"source": "s" * 101}, "StringDataRightTruncation"),
+        ({"key_id": UUID(int=404)}, "ForeignKeyViolation"),
+        ({"text": "a client's text with \0"}, "DataError"),
+    ],
+)
+def test_a_row_that_is_refused_fails_alone(writing, fault, reason):
+    good, bad = [prediction() for _ in range(4)], prediction(**fault)
+    _, *futures = writing.add_in_one_batch([*good[:2], bad, *good[2:]])
+    refused = futures.pop(2)
+    assert [future.result() for future in futures] == [1] * 4
+    with pytest.raises(StorageUnavailable) as raised:
+        refused.result()
+    assert raised.value.reason.startswith(reason)
+    assert "a client's text" not in str(raised.value) + raised.value.reason
+
+
+def test_a_row_that_can_not_even_be_sent_fails_alone(writing):
+    _, stored, unsendable = writing.add_in_one_batch([prediction(), prediction(text="half a pair \ud800")])
+    assert stored.result() == 1
+    with pytest.raises(UnicodeEncodeError):
+        unsendable.result()
+
+
+def test_the_connection_ends_with_the_store(app, elsewhere):
+    with app.app_context():
+        store = PredictionStore()
+        store.add(prediction())
+    pid = store._writer._cursor.connection.info.backend_pid
+    del store
+    gc.collect()
+    wait_for(
+        lambda: not elsewhere.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone(),
+        "the connection to end",
+    )
