@@ -62,8 +62,9 @@ model: $(VENV)/.development ## Export ProsusAI/finbert from the model hub to var
 	$(BIN)/finbert model export --model ProsusAI/finbert
 
 .PHONY: benchmark
-benchmark: $(VENV)/.development ## Measure the storage at 1,000 and 1,000,000 rows
-	$(BIN)/python -m benchmarks storage
+benchmark: $(VENV)/.development ## Measure speed, memory and storage (BENCHMARKS=... chooses; docs/performance.md)
+	@set -e; for name in $(BENCHMARKS); do echo "$$name"; $(BIN)/python -m benchmarks $$name; done
+BENCHMARKS ?= limit precision serve startup memory overload storage
 
 .PHONY: lock
 lock: $(VENV)/.development ## Pin requirements*.txt anew from pyproject.toml

@@ -19,7 +19,7 @@ from finbert_api.extensions import db, migrate
 from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME
 from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import Engine, UnavailableEngine
-from finbert_api.inference.registry import find_artifact, load_engine
+from finbert_api.inference.registry import HostShare, find_artifact, load_engine
 from finbert_api.observability.logging import logging_config
 from finbert_api.observability.metrics import Metrics
 from finbert_api.services.api_keys import ApiKeyService
@@ -97,8 +97,8 @@ def _load_engine(settings: Settings, metrics: Metrics) -> Engine:
         moved = {MODEL_NAME: settings.onnx_model_path, TOKENIZER_NAME: settings.tokenizer_path}
         artifact = artifact.moved({name: path for name, path in moved.items() if path})
         limits = EngineLimits(settings.max_batch_tokens, settings.max_queue_tokens, settings.max_queue_texts)
-        threads = max(1, available_cpus() // settings.web_concurrency)
-        engine = load_engine(artifact, threads, limits, metrics, settings.prepacked_dir)
+        host = HostShare(settings.prepacked_dir, available_cpus())
+        engine = load_engine(artifact, max(1, host.processors // settings.web_concurrency), limits, metrics, host)
     except ArtifactError as error:
         logger.error("model refused: never ready", extra={"cause": str(error)})  # noqa: TRY400 - the line names the fault
         return UnavailableEngine()

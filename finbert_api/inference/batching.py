@@ -32,7 +32,7 @@ class EngineLimits:
     the texts that wait or run.
     """
 
-    max_batch_tokens: int = 1024
+    max_batch_tokens: int = 256
     max_queue_tokens: int = 16_384
     max_queue_texts: int = 56
 

@@ -5,7 +5,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -17,6 +17,7 @@ from finbert_api.domain.errors import DeadlinePassed, InferenceFailed, ModelUnav
 from finbert_api.domain.sentiment import sentiment_of
 from finbert_api.inference.artifact import Manifest
 from finbert_api.inference.batching import EngineLimits, Scored, TokenRate, WaitingText, next_batch, token_count
+from finbert_api.inference.session import Session
 from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.observability.metrics import Metrics
 
@@ -50,13 +51,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Ends the engine; callers that still wait get ModelUnavailable."""
-
-
-class Session(Protocol):
-    """What computes: a ModelSession."""
-
-    def run(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
-        """Logits [texts, labels] of a batch of token ids."""
 
 
 @dataclass(frozen=True, slots=True)

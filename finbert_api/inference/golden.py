@@ -3,11 +3,11 @@
 from finbert_api.domain.errors import ArtifactError
 from finbert_api.domain.sentiment import softmax
 from finbert_api.inference.artifact import Manifest
-from finbert_api.inference.session import ModelSession
+from finbert_api.inference.session import Session
 from finbert_api.inference.tokenizer import TextTokenizer
 
 
-def verify_golden_texts(manifest: Manifest, tokenizer: TextTokenizer, session: ModelSession) -> None:
+def verify_golden_texts(manifest: Manifest, tokenizer: TextTokenizer, session: Session) -> None:
     """Raises ArtifactError unless every golden text scores within the manifest's tolerance of its published scores.
 
     That catches what digests cannot: labels in another order, and a processor that computes the int8 products wrongly

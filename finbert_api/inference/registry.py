@@ -1,6 +1,7 @@
 """Which artifact serves, and how it becomes an engine that may be trusted."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from finbert_api.domain.errors import ArtifactError
@@ -10,11 +11,20 @@ from finbert_api.inference.engine import BatchingEngine
 from finbert_api.inference.golden import verify_golden_texts
 from finbert_api.inference.prepacked import prepacked_graph
 from finbert_api.inference.processor import processor_flags, saturates_int8_products
-from finbert_api.inference.session import ModelSession
+from finbert_api.inference.processors import SharedProcessors
+from finbert_api.inference.session import ModelSession, Session
 from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.observability.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HostShare:
+    """What the workers of a host have in common: a folder for the weights, and this many processors."""
+
+    folder: Path
+    processors: int
 
 
 def find_artifact(store: Path, model_version: str | None) -> Artifact:
@@ -40,33 +50,35 @@ def load_engine(
     intra_op_threads: int = 1,
     limits: EngineLimits | None = None,
     metrics: Metrics | None = None,
-    prepacked: Path | None = None,
+    shared: HostShare | None = None,
 ) -> BatchingEngine:
     """An engine over a verified artifact: digests checked, then loaded, then its golden texts scored.
 
-    On a processor without VNNI the graph with 7-bit weights serves. `prepacked` is a folder in which all workers of
-    this host share their weights; without one, or when it can't be used, the engine has its own. It has threads of its
-    own and runs until it is closed. Raises ArtifactError, saying which check failed.
+    On a processor without VNNI the graph with 7-bit weights serves. Without `shared`, or when its folder can't be used,
+    the engine has weights of its own. It has threads of its own and runs until it is closed. Raises ArtifactError,
+    saying which check failed.
     """
     verify_files(artifact)
     if saturates_int8_products(processor_flags()):
         artifact = artifact.with_seven_bit_weights()
         logger.info("no VNNI on this processor", extra={"graph": artifact.model_path.name})
     tokenizer = TextTokenizer(artifact.tokenizer_path, artifact.manifest.max_tokens)
-    session = _shared_session(artifact, intra_op_threads, prepacked) or ModelSession(
+    session = (shared and _shared_session(artifact, intra_op_threads, shared)) or ModelSession(
         artifact.model_path, intra_op_threads
     )
     verify_golden_texts(artifact.manifest, tokenizer, session)
     return BatchingEngine(artifact.manifest, tokenizer, session, limits, metrics)
 
 
-def _shared_session(artifact: Artifact, intra_op_threads: int, prepacked: Path | None) -> ModelSession | None:
+def _shared_session(artifact: Artifact, intra_op_threads: int, shared: HostShare) -> Session | None:
     """A session over the weights that the workers of this host share; None when there can be none, which is logged."""
-    if prepacked is None:
-        return None
     try:
-        graph = prepacked_graph(artifact.model_path, artifact.manifest.model_digest, prepacked)
-        return ModelSession(graph, intra_op_threads, is_prepacked=True)
+        graph = prepacked_graph(artifact.model_path, artifact.manifest.model_digest, shared.folder)
+        share = ModelSession(graph, intra_op_threads, is_prepacked=True)
+        if shared.processors <= intra_op_threads:
+            return share
+        whole = ModelSession(graph, shared.processors, is_prepacked=True, spinning=True)
+        return SharedProcessors(share, whole, shared.folder / "computing.lock")
     except Exception as error:  # noqa: BLE001 - ONNX Runtime's exceptions have no common base; the plain graph will do
         cause = f"{type(error).__name__}: {error}"
         logger.warning("weights not shared: each worker has its own", extra={"cause": cause})

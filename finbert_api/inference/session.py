@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime
@@ -11,19 +12,28 @@ from finbert_api.domain.errors import ArtifactError
 LOGITS_OUTPUT = "logits"
 
 
+class Session(Protocol):
+    """What computes."""
+
+    def run(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
+        """Logits [texts, labels] of a batch of token ids."""
+
+
 class ModelSession:
     """One loaded graph. `run` may be called from several threads at once.
 
-    `is_prepacked` says that the graph was optimised and its weights laid out before. Create it after a fork: ONNX
-    Runtime's thread pools do not survive one.
+    `is_prepacked` says that the graph was optimised and its weights laid out before. With `spinning` its threads keep
+    their processors while they wait for each other within a run, which is faster where nobody else wants them. Create
+    it after a fork: ONNX Runtime's thread pools do not survive one.
     """
 
-    def __init__(self, model_path: Path, intra_op_threads: int = 1, *, is_prepacked: bool = False) -> None:
+    def __init__(
+        self, model_path: Path, intra_op_threads: int = 1, *, is_prepacked: bool = False, spinning: bool = False
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = intra_op_threads
         options.inter_op_num_threads = 1
-        # Spinning burns a core after each run while other work (the HTTP side, PostgreSQL) wants it.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
         # It would keep a plan of the memory for each shape that ever came, and no two batches have the same.
         options.enable_mem_pattern = False
         if is_prepacked:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finbert_api.inference.prepacked import GRAPH_NAME, SEAL_NAME, WEIGHTS_NAME, prepacked_graph
-from finbert_api.inference.registry import find_artifact, load_engine
+from finbert_api.inference.registry import HostShare, find_artifact, load_engine
 from finbert_api.inference.session import ModelSession
 from finbert_api.settings import BUNDLED_MODEL, PROJECT_ROOT
 
@@ -95,7 +95,7 @@ def test_processes_that_start_together_make_it_once(artifact, tmp_path):
 
 def test_an_engine_without_a_usable_folder_has_weights_of_its_own(artifact, tmp_path, log_lines):
     (tmp_path / "file").touch()
-    engine = load_engine(artifact, prepacked=tmp_path / "file" / "below")
+    engine = load_engine(artifact, shared=HostShare(tmp_path / "file" / "below", 1))
     engine.close()
     (line,) = (line for line in log_lines() if "not shared" in line["message"])
     assert line["level"] == "WARNING"
@@ -103,6 +103,6 @@ def test_an_engine_without_a_usable_folder_has_weights_of_its_own(artifact, tmp_
 
 def test_an_engine_maps_the_shared_weights(artifact, make):
     graph = make()
-    engine = load_engine(artifact, prepacked=graph.parent.parent)
+    engine = load_engine(artifact, shared=HostShare(graph.parent.parent, 1))
     assert str(graph.parent / WEIGHTS_NAME) in Path("/proc/self/maps").read_text(encoding="utf-8")
     engine.close()

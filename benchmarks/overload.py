@@ -1,0 +1,102 @@
+"""What is left of the service under several times the load that it can take."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from benchmarks.load import Measured
+from benchmarks.options import clients_option, model_option, results_option
+from benchmarks.processes import Samples, sampled
+from benchmarks.report import keep, machine
+from benchmarks.workbench import workbench
+from finbert_api.settings import available_cpus
+
+EXPECTED_STATUSES = {"200", "503", "504"}
+SAMPLE_SECONDS = 0.25
+# A cache that fills for the first time grows as it should. This one is full before the overload begins.
+CACHE_ENTRIES = "100"
+
+
+@click.command()
+@model_option
+@clients_option
+@click.option("--times", type=click.FloatRange(1), default=5.0, show_default=True, help="Load over the peak's rate.")
+@click.option(
+    "--peak-seconds", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Of each closed loop."
+)
+@click.option("--seconds", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Of the overload.")
+@click.option("--warm-up", type=click.FloatRange(0), default=10.0, show_default=True, help="Of the overload.")
+@results_option
+def overload(
+    *,
+    model: str,
+    clients: tuple[int, ...],
+    times: float,
+    peak_seconds: float,
+    seconds: float,
+    warm_up: float,
+    results: Path,
+) -> None:
+    """Send several times the service's best rate, whether or not it answers.
+
+    The last line is one JSON object: goodput_vs_peak, other_answers (neither 200 nor 503 nor 504, or none at all),
+    growth_mb, and what they were computed from.
+    """
+    with workbench(model) as bench, bench.service(CACHE_ENTRIES=CACHE_ENTRIES) as server:
+        peaks = {
+            count: bench.load(server, clients=count, warm_up=peak_seconds / 4, seconds=peak_seconds)
+            for count in tqdm(clients, desc="peak")
+        }
+        peak = max(measured.rate for measured in peaks.values())
+        if not peak:
+            raise click.ClickException("the service answered nothing before the overload")
+        with sampled(server.process.pid, SAMPLE_SECONDS) as samples:
+            for rate in tqdm([peak * times], desc=f"{times:g} x {peak:.0f} a second for {seconds:g} s"):
+                over = bench.load(server, rate=rate, warm_up=warm_up, seconds=seconds)
+        afterwards = bench.load(server, clients=min(clients), warm_up=0, seconds=peak_seconds)
+        stored = bench.stored()
+    answered = sum(each.answered for each in (*peaks.values(), over, afterwards))
+    warnings = sum(each.storage_warnings for each in (*peaks.values(), over, afterwards))
+    window = samples.between(warm_up, warm_up + seconds)
+    figures = {
+        "goodput_vs_peak": round(over.rate / peak, 3),
+        "other_answers": _others(over) + afterwards.failed,
+        "growth_mb": round(window.growth(), 2),
+        "peak_rate": round(peak, 2),
+        "peak_rates": {count: measured.rate for count, measured in peaks.items()},
+        "offered_rate": round(peak * times, 2),
+        "goodput": over.rate,
+        "p50_ms": over.p50_ms,
+        "p99_ms": over.p99_ms,
+        "sent": over.sent,
+        "statuses": over.statuses,
+        "connection_errors": over.connection_errors,
+        "unsent": over.unsent,
+        "rate_afterwards": afterwards.rate,
+        "failed_afterwards": afterwards.failed,
+        "answered": answered,
+        "stored": stored,
+        "storage_warnings": warnings,
+        "memory_mb": [round(min(window.megabytes, default=0), 1), round(max(window.megabytes, default=0), 1)],
+        "model": model,
+        "machine": machine(available_cpus()),
+    }
+    keep("overload", figures, _picture(samples, figures), results)
+
+
+def _others(measured: Measured) -> int:
+    """Requests that got another answer than the service's contract knows, or none."""
+    others = sum(count for status, count in measured.statuses.items() if status not in EXPECTED_STATUSES)
+    return others + measured.connection_errors
+
+
+def _picture(samples: Samples, figures: dict[str, Any]) -> Figure:
+    picture = Figure(figsize=(9, 4), layout="constrained")
+    axes = picture.subplots()
+    axes.plot(samples.seconds, samples.megabytes)
+    title = f"Memory under overload: {figures['offered_rate']:.0f} requests a second, {figures['goodput']:.0f} answered"
+    axes.set(title=title, xlabel="seconds", ylabel="MB, shared pages split", ylim=(0, None))
+    return picture
