@@ -1,6 +1,7 @@
 """The composition root: the one place that builds the service's parts and wires them."""
 
 import logging
+from contextlib import suppress
 from logging.config import dictConfig
 
 from flask import Flask
@@ -16,10 +17,10 @@ from finbert_api.api.v1 import KEY_HEADER
 from finbert_api.api.v1 import blueprint as v1
 from finbert_api.domain.errors import ArtifactError, SettingsError
 from finbert_api.extensions import db, migrate
-from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME
+from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME, Artifact
 from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import Engine, UnavailableEngine
-from finbert_api.inference.registry import HostShare, find_artifact, load_engine
+from finbert_api.inference.registry import HostShare, artifact_tokenizer, find_artifact, load_engine
 from finbert_api.observability.logging import logging_config
 from finbert_api.observability.metrics import Metrics
 from finbert_api.services.api_keys import ApiKeyService
@@ -91,11 +92,21 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     return app
 
 
+def prepare_fork(settings: Settings) -> None:
+    """Loads what workers that are forked from this process can share: the tokenizer, and the modules by being here."""
+    with suppress(ArtifactError):  # each worker will say what is wrong, and live without a model
+        artifact_tokenizer(_artifact(settings))
+
+
+def _artifact(settings: Settings) -> Artifact:
+    artifact = find_artifact(settings.model_store, settings.model_stable)
+    moved = {MODEL_NAME: settings.onnx_model_path, TOKENIZER_NAME: settings.tokenizer_path}
+    return artifact.moved({name: path for name, path in moved.items() if path})
+
+
 def _load_engine(settings: Settings, metrics: Metrics) -> Engine:
     try:
-        artifact = find_artifact(settings.model_store, settings.model_stable)
-        moved = {MODEL_NAME: settings.onnx_model_path, TOKENIZER_NAME: settings.tokenizer_path}
-        artifact = artifact.moved({name: path for name, path in moved.items() if path})
+        artifact = _artifact(settings)
         limits = EngineLimits(settings.max_batch_tokens, settings.max_queue_tokens, settings.max_queue_texts)
         host = HostShare(settings.prepacked_dir, available_cpus())
         engine = load_engine(artifact, max(1, host.processors // settings.web_concurrency), limits, metrics, host)

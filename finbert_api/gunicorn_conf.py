@@ -66,7 +66,7 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 def on_starting(_server: Any) -> None:
     """Imports everything that a worker needs, to be shared by all."""
-    import_module("finbert_api.app")
+    import_module("finbert_api.app").prepare_fork(_settings)
     # The collector would write to the objects it looks at, and so copy the pages they lie on.
     gc.collect()
     gc.freeze()

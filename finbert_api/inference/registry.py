@@ -13,7 +13,7 @@ from finbert_api.inference.prepacked import prepacked_graph
 from finbert_api.inference.processor import processor_flags, saturates_int8_products
 from finbert_api.inference.processors import SharedProcessors
 from finbert_api.inference.session import ModelSession, Session
-from finbert_api.inference.tokenizer import TextTokenizer
+from finbert_api.inference.tokenizer import TextTokenizer, loaded_tokenizer
 from finbert_api.observability.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -62,12 +62,17 @@ def load_engine(
     if saturates_int8_products(processor_flags()):
         artifact = artifact.with_seven_bit_weights()
         logger.info("no VNNI on this processor", extra={"graph": artifact.model_path.name})
-    tokenizer = TextTokenizer(artifact.tokenizer_path, artifact.manifest.max_tokens)
+    tokenizer = artifact_tokenizer(artifact)
     session = (shared and _shared_session(artifact, intra_op_threads, shared)) or ModelSession(
         artifact.model_path, intra_op_threads
     )
     verify_golden_texts(artifact.manifest, tokenizer, session)
     return BatchingEngine(artifact.manifest, tokenizer, session, limits, metrics)
+
+
+def artifact_tokenizer(artifact: Artifact) -> TextTokenizer:
+    """The tokenizer of an artifact, shared by all that ask for it. Raises ArtifactError when it can't be read."""
+    return loaded_tokenizer(artifact.tokenizer_path, artifact.manifest.tokenizer_digest, artifact.manifest.max_tokens)
 
 
 def _shared_session(artifact: Artifact, intra_op_threads: int, shared: HostShare) -> Session | None:

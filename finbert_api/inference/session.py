@@ -1,6 +1,7 @@
 """The ONNX Runtime session: padded batches of token ids in, logits out."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +35,10 @@ class ModelSession:
         options.intra_op_num_threads = intra_op_threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+        # And no longer: what follows a run (its answer, its row) needs the processors.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        _share_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
         # It would keep a plan of the memory for each shape that ever came, and no two batches have the same.
         options.enable_mem_pattern = False
         if is_prepacked:
@@ -50,6 +55,15 @@ class ModelSession:
         """Logits, float32 [texts, labels], of a batch of token ids, padded here to its longest row."""
         logits: np.ndarray = self._session.run([LOGITS_OUTPUT], padded(batch))[0]
         return logits
+
+
+@cache
+def _share_arena() -> None:
+    """Gives all sessions of this process one arena."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, None)
 
 
 def padded(batch: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:

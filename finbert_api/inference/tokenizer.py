@@ -1,6 +1,7 @@
 """Text to token ids, with the `tokenizers` library alone: serving needs no transformers."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -34,3 +35,12 @@ class TextTokenizer:
         """Ids of the first `max_tokens` tokens of the text; `truncated` says whether there were more."""
         encoding = self._tokenizer.encode(text)
         return Tokens(ids=encoding.ids, truncated=bool(encoding.overflowing))
+
+
+@lru_cache(maxsize=4)
+def loaded_tokenizer(path: Path, digest: str, max_tokens: int) -> TextTokenizer:  # noqa: ARG001 - tells files apart
+    """The tokenizer of this file, whose sha256 the caller knows, loaded once in a process and for those forked from it.
+
+    Its vocabulary takes 10 MB. Raises ArtifactError when the file can't be read.
+    """
+    return TextTokenizer(path, max_tokens)
