@@ -14,6 +14,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from finbert_api.gunicorn_worker import ConnectionCounts
 from finbert_api.observability.logging import logging_config
 from finbert_api.settings import settings_from_environment
 
@@ -22,7 +23,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - only the directory; the files in it g
 
 bind = _settings.address
 workers = _settings.web_concurrency
-worker_class = "gthread"
+worker_class = "finbert_api.gunicorn_worker.EvenWorker"
 threads = _settings.worker_threads
 preload_app = False
 # Nested inside API Gateway's 29 s: a request is answered or given up before the gateway does.
@@ -58,8 +59,18 @@ def pre_request(_worker: Any, request: Any) -> None:
     request.unreader.sock.settimeout(CLIENT_SILENCE_SECONDS)
 
 
+# Twice as many places as workers: while they are replaced both generations are there.
+_counts = ConnectionCounts(2 * workers)
+
+
+def pre_fork(_server: Any, worker: Any) -> None:
+    """Gives a new worker its place among the others."""
+    worker.counts, worker.place = _counts, _counts.place_of(worker.age)
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     """Takes the gauges of a worker that ended out of the sum; its counters stay, for what it did was done."""
+    _counts.leave(worker.age)
     for path in Path(_metrics_directory).glob(f"gauge_live*_{worker.pid}.db"):
         path.unlink(missing_ok=True)
 
