@@ -30,9 +30,13 @@ def run() -> None:
         # The workers read their settings from the environment, as they do in production.
         os.environ["DATABASE_URL"] = settings.database_url or ""
         os.environ["API_KEY"] = api_key
-        # In a process of its own, which leaves nothing behind in the one that the workers are forked from.
-        migrated = subprocess.run([sys.executable, "-m", "finbert_api", "migrate"], check=False)
-        if migrated.returncode != 0:
+        # In a process of its own, which leaves nothing behind in the one that the workers are forked from. That one
+        # imports meanwhile what the workers will share.
+        with subprocess.Popen([sys.executable, "-m", "finbert_api", "migrate"]) as migration:
+            configuration = import_module("finbert_api.gunicorn_conf")
+            import_module("finbert_api.app")
+        if migration.returncode != 0:
+            configuration.on_exit(None)
             raise StorageUnavailable("the migrations failed, as said above; nothing was started")
         LocalServer(_announcer(settings, api_key)).run()
 

@@ -7,25 +7,31 @@ from support import wait_for
 CONNECTIONS = 12
 
 
+def held_by_worker(service):
+    """How many connections of clients each worker of the service has, for those that have any; the fewest first."""
+    held = [
+        sum(each.laddr.port == service.port and bool(each.raddr) for each in worker.net_connections())
+        for worker in psutil.Process(service.process.pid).children()
+    ]
+    return sorted(count for count in held if count)
+
+
 def connections_by_worker(service):
-    """How many of twelve new connections, all kept, each worker of the service has; the fewest first."""
+    """How twelve new connections that are kept are spread over the workers, which have none before."""
+    wait_for(lambda: not held_by_worker(service), "earlier connections to end")
     with ExitStack() as stack:
         for _ in range(CONNECTIONS):
             connection = stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)))
             connection.request("GET", "/health")
             connection.getresponse().read()
-        held = [
-            sum(each.status == "ESTABLISHED" and each.laddr.port == service.port for each in worker.net_connections())
-            for worker in psutil.Process(service.process.pid).children()
-        ]
-    return sorted(count for count in held if count)
+        return held_by_worker(service)
 
 
 def test_connections_that_stay_are_spread_over_the_workers(service):
     # The service is ready with its first worker; the other may still be on its way.
-    held = wait_for(lambda: (held := connections_by_worker(service)) and len(held) == 2 and held, "both workers")
+    wait_for(lambda: len(connections_by_worker(service)) == 2, "both workers")
     # A worker that is kept from the processor for milliseconds may miss one.
-    assert held[0] >= CONNECTIONS // 3
+    assert connections_by_worker(service)[0] >= CONNECTIONS // 3
 
 
 def test_a_worker_that_replaces_another_takes_part(service):
