@@ -18,7 +18,6 @@ from finbert_api.settings import available_cpus
 CLIENTS = 16
 LONGEST_TEXT = 2_000  # characters, of the API
 SAMPLE_SECONDS = 0.01
-# Texts as long as a request may bring, of many lengths in between: the memory that a batch takes grows with it.
 # Beside the usual texts, some as long as requests may bring: what a batch takes grows with them.
 LONG_TEXT_SENTENCES = (4, 8, 16)
 
@@ -62,7 +61,7 @@ def _of_service(bench: Workbench, workers: int, seconds: float) -> dict[str, Any
             server.request(" ".join(bench.sentences[:count])[:LONGEST_TEXT])
         bench.load(server, clients=CLIENTS, warm_up=0, seconds=seconds)
         warm = tree_memory(pid)
-        by_worker = [memory_of(each) for each in tree(pid)[1:]]
+        by_worker = [memory_of(worker) for worker in tree(pid)[1:]]
     peak = max(server.start_samples.megabytes, default=0.0)
     return {
         "workers": workers,

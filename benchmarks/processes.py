@@ -6,13 +6,11 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import linear_regression
 
 import psutil
 
 MEGABYTE = 1024 * 1024
-_KILOBYTE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +21,13 @@ class Memory:
     private: float
 
 
-def memory_of(pid: int) -> Memory:
+def memory_of(process: psutil.Process) -> Memory:
     """The memory of one process, nothing when it has ended."""
-    amounts: dict[str, int] = {}
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]:
-            name, _, rest = line.partition(":")
-            amounts[name] = int(rest.split()[0]) * _KILOBYTE
-    except (OSError, ValueError):  # it ended, before or while it was read
+        amounts = process.memory_full_info()
+    except psutil.Error:  # it ended, before or while it was read
         return Memory(0.0, 0.0)
-    private = amounts.get("Private_Clean", 0) + amounts.get("Private_Dirty", 0)
-    return Memory(amounts.get("Pss", 0) / MEGABYTE, private / MEGABYTE)
+    return Memory(amounts.pss / MEGABYTE, amounts.uss / MEGABYTE)
 
 
 def tree_memory(pid: int) -> Memory:
@@ -42,10 +36,11 @@ def tree_memory(pid: int) -> Memory:
     return Memory(sum(part.proportional for part in parts), sum(part.private for part in parts))
 
 
-def tree(pid: int) -> list[int]:
-    """The process and all that it started and that live."""
+def tree(pid: int) -> list[psutil.Process]:
+    """The process and all that it started and that live, the process first."""
     try:
-        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
 

@@ -18,7 +18,7 @@ from typing import Any
 import click
 import psutil
 
-from benchmarks.processes import Samples, sampled
+from benchmarks.processes import Samples, sampled, tree
 from finbert_api.settings import PROJECT_ROOT, Settings
 
 START_SECONDS = 120.0
@@ -57,21 +57,13 @@ class Server:
             raise click.ClickException(f"{self.name} answered {answer.status}")
         return json.loads(content), answer.headers
 
-    def processes(self) -> list[psutil.Process]:
-        """The processes of its tree that live, its first one first."""
-        try:
-            first = psutil.Process(self.process.pid)
-            return [first, *first.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
-
     def pause(self) -> None:
         """Keeps its processes from running: some servers poll their queues even when there is nothing to do."""
-        _signal_all(self.processes(), signal.SIGSTOP)
+        _signal_all(tree(self.process.pid), signal.SIGSTOP)
 
     def resume(self) -> None:
         """Lets its processes run again."""
-        _signal_all(self.processes(), signal.SIGCONT)
+        _signal_all(tree(self.process.pid), signal.SIGCONT)
 
 
 def service_environment(**changes: str) -> dict[str, str]:
@@ -197,16 +189,14 @@ def _signal_all(processes: Sequence[psutil.Process], number: signal.Signals) -> 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Asks the server to end; what of its tree is left after a while is killed."""
-    tree: list[psutil.Process] = []
-    with suppress(psutil.NoSuchProcess):
-        tree = psutil.Process(process.pid).children(recursive=True)
-    _signal_all(tree, signal.SIGCONT)
+    started = tree(process.pid)[1:]
+    _signal_all(started, signal.SIGCONT)
     if process.poll() is None:
         process.send_signal(signal.SIGCONT)
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
-    _, left = psutil.wait_procs(tree, timeout=5)
+    _, left = psutil.wait_procs(started, timeout=5)
     _signal_all(left, signal.SIGKILL)
     if process.poll() is None:
         process.kill()

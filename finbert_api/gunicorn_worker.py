@@ -26,7 +26,7 @@ class ConnectionCounts:
         self._most_workers = most_workers
         self._memory = mmap.mmap(-1, most_workers * _COUNT.size)
         for place in range(most_workers):
-            self.set(place, _NOBODY)
+            self.retire(place)
         self._taken: dict[int, int] = {}
 
     def place_of(self, age: int) -> int:
@@ -40,7 +40,7 @@ class ConnectionCounts:
         """Frees the place of a worker that ended."""
         place = self._taken.pop(age, None)
         if place is not None:
-            self.set(place, _NOBODY)
+            self.retire(place)
 
     def set(self, place: int, count: int) -> None:
         """Tells all workers how many connections the worker at this place has."""

@@ -28,6 +28,9 @@ class Overloaded(FinbertError):
 class DeadlinePassed(FinbertError):
     """The request's deadline came before its answer."""
 
+    def __init__(self) -> None:
+        super().__init__("The answer did not come in the time allowed to a request")
+
 
 class InferenceFailed(FinbertError):
     """The model could not score a text, though others may go on: a defect, whose cause the log names."""

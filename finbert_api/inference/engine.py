@@ -138,7 +138,7 @@ class BatchingEngine:
         try:
             return future.result(deadline - time.monotonic())
         except TimeoutError:  # the text needs no cancelling: its deadline takes it out of the queue
-            raise _deadline_passed() from None
+            raise DeadlinePassed from None
 
     def close(self) -> None:
         """Ends the engine once its present run is over; callers that still wait get ModelUnavailable at once."""
@@ -153,7 +153,7 @@ class BatchingEngine:
             raise _closed()
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise _deadline_passed()
+            raise DeadlinePassed
         if not self._waiting and not self._running:
             return
         backlog_seconds = (self._waiting_tokens + self._running_tokens) / self._rate.per_second
@@ -200,7 +200,7 @@ class BatchingEngine:
                 self._running = [text for text in chosen if text.future.set_running_or_notify_cancel()]
                 self._running_tokens = token_count(self._running)
             self._metrics.unqueued(len(late) + len(chosen))
-            _fail(late, _deadline_passed)
+            _fail(late, DeadlinePassed)
             if self._running:
                 return self._running
 
@@ -300,10 +300,6 @@ def _fail(texts: list[WaitingText], error: Callable[[], Exception]) -> None:
     for text in texts:
         if text.future.running() or text.future.set_running_or_notify_cancel():
             text.future.set_exception(error())
-
-
-def _deadline_passed() -> DeadlinePassed:
-    return DeadlinePassed("The answer did not come in the time allowed to a request")
 
 
 def _closed() -> ModelUnavailable:

@@ -15,6 +15,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import onnxruntime
@@ -91,8 +92,7 @@ def _make(model_path: Path, folder: Path) -> None:
         ):
             options.add_session_config_entry(f"session.{name}", value)
         onnxruntime.InferenceSession(str(model_path), options, providers=["CPUExecutionProvider"])
-        files = {name: file_record(staging / name) for name in (GRAPH_NAME, WEIGHTS_NAME)}
-        seal = {name: {"sha256": record.sha256, "bytes": record.bytes} for name, record in files.items()}
+        seal = {name: asdict(file_record(staging / name)) for name in (GRAPH_NAME, WEIGHTS_NAME)}
         (staging / SEAL_NAME).write_text(json.dumps(seal), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         staging.rename(folder)

@@ -148,29 +148,28 @@ class _BertGraph(GraphWriter):
         return self._normalised(f"{prefix}.LayerNorm", self.add("Add", [words, table], "embeddings"), "embedded")
 
     def _layer(self, layer: int, tokens: str) -> str:
-        parts = self._product(layer, "attention.self", ("query", "key", "value"), tokens, "qkv")
-        heads = self.add("Reshape", [parts, self._integer("by_head", [-1, self._head_size])], f"{layer}/qkv_heads")
-        query, key, value = (
-            self.add("Gather", [heads, f"rows/{part}/3"], f"{layer}/{name}", axis=0)
-            for part, name in enumerate(("query", "key", "value"))
-        )
+        query, key, value = self._heads_by_text(layer, ("query", "key", "value"), tokens, "qkv")
         attended = self._attention(layer, query, key, value)
         by_head = self.add("Reshape", [attended, "by_head"], f"{layer}/attended_heads")
         packed = self.add("Gather", [by_head, "attended_rows"], f"{layer}/attended_by_token", axis=0)
         return self._after_attention(layer, packed, tokens)
 
     def _last_layer(self, layer: int, tokens: str) -> str:
-        parts = self._product(layer, "attention.self", ("key", "value"), tokens, "kv")
-        heads = self.add("Reshape", [parts, self._integer("by_head", [-1, self._head_size])], f"{layer}/kv_heads")
-        key, value = (
-            self.add("Gather", [heads, f"rows/{part}/2"], f"{layer}/{name}", axis=0)
-            for part, name in enumerate(("key", "value"))
-        )
+        key, value = self._heads_by_text(layer, ("key", "value"), tokens, "kv")
         first = self.add("Gather", [tokens, FIRST_TOKENS], f"{layer}/first", axis=0)
         query = self._product(layer, "attention.self", ("query",), first, "first_query")
         one_slot = self._integer("one_slot", [-1, self._heads, 1, self._head_size])
         query = self.add("Reshape", [query, one_slot], f"{layer}/query")
         return self._after_attention(layer, self._attention(layer, query, key, value), first)
+
+    def _heads_by_text(self, layer: int, names: tuple[str, ...], tokens: str, output: str) -> list[str]:
+        """[texts, heads, slots, head size] of each of these, from one product."""
+        parts = self._product(layer, "attention.self", names, tokens, output)
+        heads = self.add("Reshape", [parts, self._integer("by_head", [-1, self._head_size])], f"{layer}/{output}_heads")
+        return [
+            self.add("Gather", [heads, f"rows/{part}/{len(names)}"], f"{layer}/{name}", axis=0)
+            for part, name in enumerate(names)
+        ]
 
     def _attention(self, layer: int, query: str, key: str, value: str) -> str:
         """[texts, heads, queries, head size], of a query, key and value of that form."""
@@ -201,13 +200,13 @@ class _BertGraph(GraphWriter):
 
     def _classify(self, first: str) -> None:
         """The pooler and the classifier, on one token of each text."""
-        for prefix, source, output in (("bert.pooler.dense", first, "pooled"), ("classifier", "pooled", LOGITS_OUTPUT)):
-            weight = self.constant(f"{prefix}.weight", self._weights[f"{prefix}.weight"].T)
-            bias = self.constant(f"{prefix}.bias", self._weights[f"{prefix}.bias"])
-            if output == LOGITS_OUTPUT:
-                self.add("Gemm", [source, weight, bias], output)
-            else:
-                self.add("Tanh", [self.add("Gemm", [source, weight, bias], f"{output}/before_tanh")], output)
+        pooled = self._dense("bert.pooler.dense", first, "pooled/before_tanh")
+        self._dense("classifier", self.add("Tanh", [pooled], "pooled"), LOGITS_OUTPUT)
+
+    def _dense(self, prefix: str, source: str, output: str) -> str:
+        weight = self.constant(f"{prefix}.weight", self._weights[f"{prefix}.weight"].T)
+        bias = self.constant(f"{prefix}.bias", self._weights[f"{prefix}.bias"])
+        return self.add("Gemm", [source, weight, bias], output)
 
     def _product(self, layer: int, place: str, names: tuple[str, ...], source: str, output: str) -> str:
         """The product of the rows of `source` with one or more weights side by side; its biases are added elsewhere."""

@@ -54,7 +54,7 @@ class ScoreService:
             except CancelledError:
                 continue
             except TimeoutError:
-                raise DeadlinePassed("The answer did not come in the time allowed to a request") from None
+                raise DeadlinePassed from None
             return replace(scored, queue_seconds=time.perf_counter() - arrived, inference_seconds=0.0), True
 
     def _lead(

@@ -7,33 +7,14 @@ from itertools import cycle
 from uuid import UUID
 
 import pytest
+from rows import SCORES, prediction
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from finbert_api.domain.caller import BOOTSTRAP_KEY_ID
 from finbert_api.domain.errors import StorageUnavailable
-from finbert_api.domain.identifiers import new_request_id
-from finbert_api.domain.prediction import Prediction
 from finbert_api.domain.sentiment import Label, Sentiment
 from finbert_api.extensions import db
 from finbert_api.storage.predictions import PredictionStore, _page_query
-
-SCORES = {Label.POSITIVE: Decimal("0.3334"), Label.NEGATIVE: Decimal("0.3333"), Label.NEUTRAL: Decimal("0.3333")}
-
-
-def prediction(label=Label.POSITIVE, **changes):
-    values = {
-        "request_id": new_request_id(),
-        "key_id": BOOTSTRAP_KEY_ID,
-        "text": "Profit rose.",
-        "source": None,
-        "sentiment": Sentiment(label=label, scores=SCORES),
-        "model_version": "m-1",
-        "latency_ms": 1.5,
-        "token_count": 5,
-        "truncated": False,
-    }
-    return Prediction(**values | changes)
 
 
 @pytest.fixture

@@ -3,38 +3,18 @@
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from decimal import Decimal
 from uuid import UUID
 
 import psycopg
 import pytest
+from rows import prediction
 from support import wait_for
 
-from finbert_api.domain.caller import BOOTSTRAP_KEY_ID
 from finbert_api.domain.errors import StorageUnavailable
-from finbert_api.domain.identifiers import new_request_id
-from finbert_api.domain.prediction import Prediction
-from finbert_api.domain.sentiment import Label, Sentiment
 from finbert_api.storage.predictions import PredictionStore
 from finbert_api.storage.writer import LARGEST_BATCH
 
-SCORES = {Label.POSITIVE: Decimal("0.3334"), Label.NEGATIVE: Decimal("0.3333"), Label.NEUTRAL: Decimal("0.3333")}
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO predictions%'"
-
-
-def prediction(**changes):
-    values = {
-        "request_id": new_request_id(),
-        "key_id": BOOTSTRAP_KEY_ID,
-        "text": "Profit rose.",
-        "source": None,
-        "sentiment": Sentiment(label=Label.POSITIVE, scores=SCORES),
-        "model_version": "m-1",
-        "latency_ms": 1.5,
-        "token_count": 5,
-        "truncated": False,
-    }
-    return Prediction(**values | changes)
 
 
 @pytest.fixture
