@@ -7,6 +7,7 @@ from logging.config import dictConfig
 from flask import Flask
 
 from finbert_api import __version__
+from finbert_api.api.admission import Admission
 from finbert_api.api.container import EXTENSION_NAME, Container
 from finbert_api.api.docs import blueprint as docs
 from finbert_api.api.lifecycle import register_lifecycle
@@ -17,6 +18,7 @@ from finbert_api.api.v1 import KEY_HEADER
 from finbert_api.api.v1 import blueprint as v1
 from finbert_api.domain.errors import ArtifactError, SettingsError
 from finbert_api.extensions import db, migrate
+from finbert_api.gunicorn_worker import ADMISSION
 from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME, Artifact
 from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import Engine, UnavailableEngine
@@ -75,7 +77,11 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     api = ProblemApi(app)
     app.extensions[EXTENSION_NAME] = Container(
         predictions=PredictionService(
-            ScoreService(engine or _load_engine(settings, metrics), _score_cache(settings, metrics)),
+            ScoreService(
+                engine or _load_engine(settings, metrics),
+                _score_cache(settings, metrics),
+                settings.most_waiting_requests,
+            ),
             PredictionStore(),
             metrics,
         ),
@@ -89,6 +95,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     api.register_blueprint(v1)
     api.register_blueprint(operations)
     app.register_blueprint(docs)
+    app.extensions[ADMISSION] = Admission(app, settings.most_waiting_requests)
     return app
 
 
@@ -107,7 +114,7 @@ def _artifact(settings: Settings) -> Artifact:
 def _load_engine(settings: Settings, metrics: Metrics) -> Engine:
     try:
         artifact = _artifact(settings)
-        limits = EngineLimits(settings.max_batch_tokens, settings.max_queue_tokens, settings.max_queue_texts)
+        limits = EngineLimits(settings.max_batch_tokens, settings.max_queue_tokens)
         host = HostShare(settings.prepacked_dir, available_cpus())
         engine = load_engine(artifact, max(1, host.processors // settings.web_concurrency), limits, metrics, host)
     except ArtifactError as error:

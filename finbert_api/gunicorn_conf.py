@@ -23,7 +23,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - only the directory; the files in it g
 
 bind = _settings.address
 workers = _settings.web_concurrency
-worker_class = "finbert_api.gunicorn_worker.EvenWorker"
+worker_class = "finbert_api.gunicorn_worker.Worker"
 threads = _settings.worker_threads
 preload_app = False
 # Nested inside API Gateway's 29 s: a request is answered or given up before the gateway does.

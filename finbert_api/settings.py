@@ -51,8 +51,8 @@ class Settings:
     data_dir: Path
 
     @property
-    def max_queue_texts(self) -> int:
-        """Texts of requests that may wait or run in a worker: one thread in eight stays free of them.
+    def most_waiting_requests(self) -> int:
+        """Requests of a worker that may wait for its model: one thread in eight stays free of them.
 
         So there is always one to refuse a request quickly and to answer /health; a request without a thread would wait
         where nobody sees it.

@@ -5,12 +5,15 @@ import re
 import time
 from contextlib import suppress
 from http import HTTPMethod, HTTPStatus
+from typing import Any
+from uuid import UUID
 
 from flask import Flask, Response, g, request
 
 from finbert_api.api.container import container
 from finbert_api.domain.identifiers import new_request_id
 from finbert_api.observability.logging import current_request_id
+from finbert_api.observability.metrics import Metrics
 
 logger = logging.getLogger("finbert_api.access")
 
@@ -37,32 +40,39 @@ def register_lifecycle(app: Flask) -> None:
     app.teardown_request(_forget)
 
 
+def request_id_of(given: str | None, new_id: UUID) -> str:
+    """The id of a request: the one that its client gave it when that is well formed, else the new one."""
+    return given if given and _WELL_FORMED_REQUEST_ID.fullmatch(given) else str(new_id)
+
+
+def record(metrics: Metrics, method: str, route: str, status: int, seconds: float, **ids: Any) -> None:
+    """Counts an answer and writes its access line."""
+    metrics.answered(method, route, status, seconds)
+    line = {"method": method, "route": route, "status": status, "duration_ms": round(seconds * 1000, 1)}
+    logger.info("request", extra=line | {name: str(value) for name, value in ids.items()})
+
+
 def _begin() -> None:
     g.started = time.perf_counter()
     g.deadline = time.monotonic() + container().request_timeout_seconds
     g.new_id = new_request_id()
-    given = request.headers.get(REQUEST_ID_HEADER, "")
-    current_request_id.set(given if _WELL_FORMED_REQUEST_ID.fullmatch(given) else str(g.new_id))
+    current_request_id.set(request_id_of(request.headers.get(REQUEST_ID_HEADER), g.new_id))
 
 
 def _finish(response: Response) -> Response:
     if response.status_code >= HTTPStatus.BAD_REQUEST:
         _discard_body()
-    seconds = time.perf_counter() - g.started
     # The rule, not the path, and known methods alone: a client can make up the rest, and each would be a label.
     route = request.url_rule.rule if request.url_rule else "none"
     method = request.method if request.method in HTTPMethod.__members__ else "other"
-    container().metrics.answered(method, route, response.status_code, seconds)
-    logger.info(
-        "request",
-        extra={
-            "method": method,
-            "route": route,
-            "status": response.status_code,
-            "duration_ms": round(seconds * 1000, 1),
-            **({"key_id": str(g.caller.key_id)} if "caller" in g else {}),
-            **({"prediction_id": str(g.prediction.request_id)} if "prediction" in g else {}),
-        },
+    record(
+        container().metrics,
+        method,
+        route,
+        response.status_code,
+        time.perf_counter() - g.started,
+        **({"key_id": g.caller.key_id} if "caller" in g else {}),
+        **({"prediction_id": g.prediction.request_id} if "prediction" in g else {}),
     )
     response.headers[REQUEST_ID_HEADER] = current_request_id.get() or ""
     given = set(response.headers.keys(lower=True))

@@ -110,6 +110,15 @@ def problem(
     errors: Mapping[str, list[str]] | None = None,
 ) -> Response:
     """A problem details response."""
+    response = current_app.json.response(problem_document(status, detail, errors))
+    response.status_code = status
+    response.headers.update({**_HEADERS_OF.get(status, {}), **(headers or {})})
+    response.content_type = PROBLEM_JSON
+    return response
+
+
+def problem_document(status: HTTPStatus, detail: str, errors: Mapping[str, list[str]] | None = None) -> dict[str, Any]:
+    """Problem details, with the id of the current request."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
@@ -119,20 +128,19 @@ def problem(
     }
     if errors:
         document["errors"] = errors
-    response = current_app.json.response(document)
-    response.status_code = status
-    response.headers.update({**_HEADERS_OF.get(status, {}), **(headers or {})})
-    response.content_type = PROBLEM_JSON
-    return response
+    return document
+
+
+def retry_after(error: Overloaded) -> str:
+    """The header Retry-After of a refusal, in whole seconds."""
+    return str(max(1, math.ceil(error.retry_after_seconds)))
 
 
 def _handle_domain_error(error: FinbertError) -> Response:
     status = STATUS_OF.get(type(error))
     if status is None:  # none that a request should raise: a defect of ours, so it goes the way of all defects
         raise error
-    headers = {}
-    if isinstance(error, Overloaded):
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    headers = {"Retry-After": retry_after(error)} if isinstance(error, Overloaded) else {}
     return problem(status, str(error), headers)
 
 

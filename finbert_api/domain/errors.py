@@ -20,8 +20,8 @@ class ModelUnavailable(FinbertError):
 class Overloaded(FinbertError):
     """More texts wait than can be scored soon; `retry_after_seconds` is how long the backlog is expected to take."""
 
-    def __init__(self, message: str, retry_after_seconds: float) -> None:
-        super().__init__(message)
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__("Too many texts are waiting; try again later")
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -28,13 +28,11 @@ class Scored:
 class EngineLimits:
     """How much runs together and how much may wait.
 
-    `max_batch_tokens` bounds rows x longest row of a batch, `max_queue_tokens` the tokens that wait, `max_queue_texts`
-    the texts that wait or run.
+    `max_batch_tokens` bounds rows x longest row of a batch, `max_queue_tokens` the tokens that wait.
     """
 
     max_batch_tokens: int = 256
     max_queue_tokens: int = 16_384
-    max_queue_texts: int = 56
 
 
 @dataclass(slots=True, eq=False)

@@ -38,6 +38,10 @@ class Engine(Protocol):
     def identity(self) -> str | None:
         """sha256, in hexadecimal, of what decides the scores: graph and tokenizer; None when no model is loaded."""
 
+    @property
+    def backlog_seconds(self) -> float:
+        """How long the texts that wait and run will take."""
+
     def submit(self, text: str, deadline: float) -> Future[Scored]:
         """The sentiment of a text, as soon as it is there.
 
@@ -113,6 +117,11 @@ class BatchingEngine:
         """sha256 over the digests of graph and tokenizer."""
         return self._identity
 
+    @property
+    def backlog_seconds(self) -> float:
+        """The tokens that wait and run over the rate that was measured."""
+        return (self._waiting_tokens + self._running_tokens) / self._rate.per_second
+
     def submit(self, text: str, deadline: float) -> Future[Scored]:
         """The sentiment of a text, cut at the model's own limit. Raises as Engine.submit says."""
         # Checked before the text is tokenised too: under overload, what a refusal costs is taken from the answers.
@@ -156,13 +165,12 @@ class BatchingEngine:
             raise DeadlinePassed
         if not self._waiting and not self._running:
             return
-        backlog_seconds = (self._waiting_tokens + self._running_tokens) / self._rate.per_second
+        backlog_seconds = self.backlog_seconds
         if (
-            len(self._waiting) + len(self._running) >= self._limits.max_queue_texts
-            or self._waiting_tokens + tokens > self._limits.max_queue_tokens
+            self._waiting_tokens + tokens > self._limits.max_queue_tokens
             or backlog_seconds + tokens / self._rate.per_second > remaining
         ):
-            raise Overloaded("Too many texts are waiting; try again later", backlog_seconds)
+            raise Overloaded(backlog_seconds)
 
     def _run_batches(self) -> None:
         try:
@@ -282,6 +290,7 @@ class UnavailableEngine:
 
     model_version = None
     identity = None
+    backlog_seconds = 0.0
 
     def submit(self, text: str, deadline: float) -> Future[Scored]:
         """Raises ModelUnavailable, always."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from finbert_api.domain.caller import Caller
-from finbert_api.domain.errors import PredictionNotFound, StorageUnavailable
+from finbert_api.domain.errors import Overloaded, PredictionNotFound, StorageUnavailable
 from finbert_api.domain.prediction import Page, Prediction
 from finbert_api.domain.sentiment import Label
 from finbert_api.observability.metrics import Metrics
@@ -40,6 +40,10 @@ class PredictionService:
     def model_version(self) -> str | None:
         """The version that predicts, None when no verified model is loaded."""
         return self._scores.model_version
+
+    def refusal(self, text: str) -> Overloaded | None:
+        """What refuses a text when too many wait; None when its scores are known, so that it need not."""
+        return self._scores.refusal(text)
 
     def predict(self, text: str, source: str | None, caller: Caller, request_id: UUID, deadline: float) -> Outcome:
         """The model's prediction of a text under a fresh UUIDv7, stored before it is returned.

@@ -2,10 +2,12 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
 from dataclasses import replace
 
-from finbert_api.domain.errors import DeadlinePassed, ModelUnavailable
+from finbert_api.domain.errors import DeadlinePassed, ModelUnavailable, Overloaded
 from finbert_api.inference.batching import Scored
 from finbert_api.inference.engine import Engine
 from finbert_api.storage.cache import CachedScores, ScoreCache, cache_key
@@ -15,12 +17,15 @@ class ScoreService:
     """Scores a text once, however often and by however many at a time it is asked for.
 
     The first caller of a text leads: it looks into the cache and asks the engine; those who ask for the same text
-    meanwhile wait for what it finds.
+    meanwhile wait for what it finds. At most `most_waiting` callers wait, for the engine or for a first caller, since
+    each of them holds a thread; what the cache knows needs no wait.
     """
 
-    def __init__(self, engine: Engine, cache: ScoreCache) -> None:
+    def __init__(self, engine: Engine, cache: ScoreCache, most_waiting: int) -> None:
         self._engine = engine
         self._cache = cache
+        self._most_waiting = most_waiting
+        self._waiting = 0
         self._lock = threading.Lock()
         self._flights: dict[bytes, Future[Scored]] = {}
 
@@ -28,6 +33,12 @@ class ScoreService:
     def model_version(self) -> str | None:
         """The version that scores, None when no verified model is loaded."""
         return self._engine.model_version
+
+    def refusal(self, text: str) -> Overloaded | None:
+        """What refuses a text when too many wait; None when its scores are known, so that it need not."""
+        if (identity := self._engine.identity) is None:
+            return None
+        return None if self._cache.get(cache_key(identity, text)) else self._overloaded()
 
     def score(self, text: str, deadline: float) -> tuple[Scored, bool]:
         """The scores of a text, and whether they came without a computation of this caller's own.
@@ -50,7 +61,8 @@ class ScoreService:
             if leads:
                 return self._lead(flight, key, text, deadline, model_version)
             try:
-                scored = flight.result(deadline - time.monotonic())
+                with self._wait():
+                    scored = flight.result(deadline - time.monotonic())
             except CancelledError:
                 continue
             except TimeoutError:
@@ -62,8 +74,11 @@ class ScoreService:
     ) -> tuple[Scored, bool]:
         """As `score`, for the first caller of a text, on whose flight the others wait."""
         try:
-            cached = self._cache.get(key)
-            scored = _from_cache(cached, model_version) if cached else self._engine.score(text, deadline)
+            if cached := self._cache.get(key):
+                scored = _from_cache(cached, model_version)
+            else:
+                with self._wait():
+                    scored = self._engine.score(text, deadline)
         except BaseException as error:
             self._end_flight(key)  # before the others wake up: one of them starts its own
             if isinstance(error, DeadlinePassed) or not isinstance(error, Exception):
@@ -78,6 +93,21 @@ class ScoreService:
         finally:
             self._end_flight(key)  # after the cache has them: nobody finds neither
         return scored, cached is not None
+
+    @contextmanager
+    def _wait(self) -> Iterator[None]:
+        with self._lock:
+            if self._waiting >= self._most_waiting:
+                raise self._overloaded()
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded(self._engine.backlog_seconds)
 
     def _end_flight(self, key: bytes) -> None:
         with self._lock:

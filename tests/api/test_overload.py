@@ -39,7 +39,7 @@ def held(settings, app, tmp_path):
 
 
 def test_a_full_queue_is_told_at_once_and_when_to_try_again(held):
-    with held(EngineLimits(max_queue_texts=41)) as (session, engine, predict, pool):
+    with held(EngineLimits(max_queue_tokens=2_480)) as (session, engine, predict, pool):
         first = pool.submit(predict, "rose")
         session.wait_for_run(1)
         for _ in range(40):
@@ -47,7 +47,7 @@ def test_a_full_queue_is_told_at_once_and_when_to_try_again(held):
         refused = predict("fell")
         assert refused.status_code == 503
         assert refused.content_type == "application/problem+json"
-        # 41 texts of 2,483 tokens in all; a new engine counts with 1,000 tokens a second.
+        # 41 texts of 2,483 tokens in all, 2,480 of which wait; a new engine counts with 1,000 tokens a second.
         assert refused.headers["Retry-After"] == "3"
         session.let(1000)
         assert first.result().json["label"] == "positive"

@@ -91,9 +91,9 @@ def test_every_form_of_a_redis_url_is_taken(url):
     assert settings_from_environment({"REDIS_URL": url}).redis_url == url
 
 
-@pytest.mark.parametrize(("threads", "texts"), [("1", 1), ("2", 1), ("8", 7), ("64", 56)])
-def test_a_thread_in_eight_is_kept_from_waiting_for_the_model(threads, texts):
-    assert settings_from_environment({"WORKER_THREADS": threads}).max_queue_texts == texts
+@pytest.mark.parametrize(("threads", "requests"), [("1", 1), ("2", 1), ("8", 7), ("64", 56)])
+def test_a_thread_in_eight_is_kept_from_waiting_for_the_model(threads, requests):
+    assert settings_from_environment({"WORKER_THREADS": threads}).most_waiting_requests == requests
 
 
 def test_paths_are_made_absolute(tmp_path, monkeypatch):

@@ -84,7 +84,7 @@ def follow(pool, service, count):
 
 
 def test_identical_texts_that_arrive_together_run_once(engine, session, pool):
-    service = ScoreService(engine, NoCache())
+    service = ScoreService(engine, NoCache(), ALL)
     leader = lead(pool, service, session)
     others = follow(pool, service, CALLERS - 1)
     session.let(ALL)
@@ -103,7 +103,7 @@ def test_identical_texts_that_arrive_together_run_once(engine, session, pool):
 
 def test_however_callers_meet_no_text_runs_twice(engine, session):
     session.let(ALL)
-    service = ScoreService(engine, LocalCache(100, 60))
+    service = ScoreService(engine, LocalCache(100, 60), ALL)
     texts = ["rose " * number for number in range(1, 31)]
     with ThreadPoolExecutor(CALLERS) as pool:
         hits = [hit for _, hit in pool.map(lambda text: service.score(text, later()), texts * CALLERS)]
@@ -114,7 +114,7 @@ def test_however_callers_meet_no_text_runs_twice(engine, session):
 
 def test_identical_texts_that_meet_at_every_moment_run_once(engine, session):
     session.let(ALL)
-    service = ScoreService(engine, LocalCache(100, 60))
+    service = ScoreService(engine, LocalCache(100, 60), ALL)
     start = threading.Barrier(CALLERS)
 
     def meet(_caller):
@@ -130,7 +130,7 @@ def test_identical_texts_that_meet_at_every_moment_run_once(engine, session):
 
 def test_a_text_scored_before_is_found_with_the_same_scores(engine, session):
     session.let(ALL)
-    service = ScoreService(engine, LocalCache(100, 60))
+    service = ScoreService(engine, LocalCache(100, 60), ALL)
     computed, was_there = service.score("rose fell", later())
     found, is_there = service.score("rose fell", later())
     assert (was_there, is_there) == (False, True)
@@ -152,7 +152,7 @@ def test_who_comes_while_scores_are_being_kept_neither_waits_for_that_nor_scores
             super().put(key, scores)
 
     session.let(ALL)
-    service = ScoreService(engine, cache := SlowlyKeeping(100, 60))
+    service = ScoreService(engine, cache := SlowlyKeeping(100, 60), ALL)
     leader = pool.submit(service.score, "rose", later())
     assert cache.keeping.wait(30)
     assert service.score("rose", later())[1] is True
@@ -166,7 +166,7 @@ def test_two_models_never_share_an_answer(engine, session, tmp_path):
     session.let(ALL)
     with started_engine(write_artifact(tmp_path / "other", rose=NEGATIVE)) as (other_engine, other_session):
         other_session.let(ALL)
-        one, other = ScoreService(engine, cache), ScoreService(other_engine, cache)
+        one, other = ScoreService(engine, cache, ALL), ScoreService(other_engine, cache, ALL)
         assert one.score("rose", later())[0].sentiment.label is POSITIVE
         assert other.score("rose", later())[0].sentiment.label is NEGATIVE
         assert one.score("rose", later())[0].sentiment.label is POSITIVE
@@ -174,7 +174,7 @@ def test_two_models_never_share_an_answer(engine, session, tmp_path):
 
 
 def test_when_the_first_runs_out_of_time_another_takes_over(engine, session, pool):
-    service = ScoreService(engine, NoCache())
+    service = ScoreService(engine, NoCache(), ALL)
     leader = lead(pool, service, session, deadline=later(0.5))
     others = follow(pool, service, CALLERS - 1)
     with pytest.raises(DeadlinePassed):
@@ -201,7 +201,7 @@ def test_when_the_first_leaves_another_takes_over(engine, session, pool):
                 self.gate.wait(30)
                 raise SystemExit
 
-    service = ScoreService(engine, cache := LeftOnce())
+    service = ScoreService(engine, cache := LeftOnce(), ALL)
     leader = pool.submit(service.score, "rose", later())
     wait_for(lambda: cache.was_left, "the first to lead")
     others = follow(pool, service, CALLERS - 1)
@@ -212,7 +212,7 @@ def test_when_the_first_leaves_another_takes_over(engine, session, pool):
 
 
 def test_who_waits_for_another_gives_up_at_its_own_deadline(engine, session, pool):
-    service = ScoreService(engine, NoCache())
+    service = ScoreService(engine, NoCache(), ALL)
     leader = lead(pool, service, session)
     with pytest.raises(DeadlinePassed):
         service.score("rose", later(0.1))
@@ -221,7 +221,7 @@ def test_who_waits_for_another_gives_up_at_its_own_deadline(engine, session, poo
 
 
 def test_a_text_that_fails_fails_for_all_who_wait_and_is_tried_again_afterwards(engine, session, pool):
-    service = ScoreService(engine, LocalCache(100, 60))
+    service = ScoreService(engine, LocalCache(100, 60), ALL)
     session.failure = lambda _batch: RuntimeError("the session broke")
     leader = lead(pool, service, session)
     others = follow(pool, service, CALLERS - 1)
@@ -243,9 +243,9 @@ def test_when_the_engine_has_no_room_for_the_first_it_has_none_for_the_others(ar
             self.asked.set()
             self.gate.wait(30)
 
-    with started_engine(artifact, EngineLimits(max_queue_texts=1)) as (engine, session), ThreadPoolExecutor(4) as pool:
+    with started_engine(artifact, EngineLimits(max_queue_tokens=1)) as (engine, session), ThreadPoolExecutor(4) as pool:
         running = engine.submit("fell", later())
-        service = ScoreService(engine, cache := SlowCache())
+        service = ScoreService(engine, cache := SlowCache(), ALL)
         leader = pool.submit(service.score, "rose", later())
         assert cache.asked.wait(30)
         others = follow(pool, service, 3)
@@ -259,4 +259,23 @@ def test_when_the_engine_has_no_room_for_the_first_it_has_none_for_the_others(ar
 
 def test_without_a_model_nothing_is_scored():
     with pytest.raises(ModelUnavailable):
-        ScoreService(UnavailableEngine(), NoCache()).score("rose", later())
+        ScoreService(UnavailableEngine(), NoCache(), ALL).score("rose", later())
+
+
+def test_as_many_callers_wait_as_may_those_for_a_first_one_too(engine, session, pool):
+    service = ScoreService(engine, LocalCache(100, 60), 3)
+    session.let(1)
+    service.score("known", later())
+    leader = pool.submit(service.score, "rose", later())
+    session.wait_for_run(2)
+    others = follow(pool, service, 2)
+    for text in ("rose", "fell"):
+        with pytest.raises(Overloaded):
+            service.score(text, later())
+    assert service.score("known", later())[1] is True
+    assert service.refusal("known") is None
+    assert service.refusal("fell").retry_after_seconds == engine.backlog_seconds > 0
+    session.let(ALL)
+    for caller in (leader, *others):
+        assert caller.result()[0].sentiment.label is POSITIVE
+    assert service.score("fell", later())[0].sentiment.label is NEGATIVE

@@ -1,0 +1,120 @@
+"""A worker whose threads are all taken: what it refuses, and what it still does."""
+
+import http.client
+import json
+import socket
+from contextlib import closing
+
+import pytest
+from support import ADMIN_KEY, wait_for
+
+KNOWN, UNKNOWN = "Profit rose.", "Profit fell."
+
+
+@pytest.fixture
+def service(start_service, fresh_database):
+    """One worker with two threads, one of which may wait for the model."""
+    return start_service(DATABASE_URL=fresh_database(), WEB_CONCURRENCY="1", WORKER_THREADS="2").wait_until_ready()
+
+
+class Client:
+    """A client that keeps its connection."""
+
+    def __init__(self, service):
+        self._connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+
+    def send(self, method, path, body=None, **headers):
+        headers = {"X-API-Key": ADMIN_KEY, "Content-Type": "application/json"} | headers
+        content = json.dumps(body) if isinstance(body, dict) else body
+        self._connection.request(method, path, content, headers)
+        answer = self._connection.getresponse()
+        return answer, json.loads(answer.read())
+
+    def predict(self, text, **headers):
+        return self.send("POST", "/api/v1/predict", {"text": text}, **headers)
+
+    def close(self):
+        self._connection.close()
+
+
+@pytest.fixture
+def client(service):
+    """A client that is connected already."""
+    with closing(Client(service)) as client:
+        assert client.predict(KNOWN)[0].status == 200
+        yield client
+
+
+@pytest.fixture
+def full(service, client):
+    """The service while a client that does not send its body holds a thread."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as slow:
+        slow.sendall(
+            f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nX-API-Key: {ADMIN_KEY}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{".encode()
+        )
+        wait_for(lambda: client.predict(UNKNOWN)[0].status == 503, "the thread to be taken")
+        yield service
+
+
+def test_a_prediction_without_room_is_refused_like_any_error(full, client):
+    answer, problem = client.predict(UNKNOWN, **{"X-Request-ID": "mine"})
+    assert (answer.status, answer.headers["Content-Type"]) == (503, "application/problem+json")
+    assert problem == {
+        "type": "about:blank", "title": "Service Unavailable", "status": 503,
+        "detail": "Too many texts are waiting; try again later", "request_id": "mine",
+    }  # fmt: skip
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.headers["X-Request-ID"] == "mine"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    (line,) = [line for line in full.log_lines() if line.get("request_id") == "mine"]
+    assert (line["route"], line["status"], line["method"]) == ("/api/v1/predict", 503, "POST")
+    assert line["key_id"]
+    assert UNKNOWN not in full.output()
+    counted = full.request("GET", "/metrics")[2].decode()
+    assert 'http_requests_total{method="POST",route="/api/v1/predict",status="503"}' in counted
+
+
+def test_what_needs_no_room_is_answered(full, client):
+    answer, prediction = client.predict(KNOWN)
+    assert (answer.status, answer.headers["X-Cache"], prediction["label"]) == (200, "hit", "positive")
+    assert client.send("GET", "/health")[0].status == 200
+    assert client.send("GET", f"/api/v1/predictions/{prediction['request_id']}")[1] == prediction
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        ({"text": UNKNOWN}, {"X-API-Key": "unknown"}, 401),
+        ({"text": UNKNOWN}, {"X-API-Key": ""}, 401),
+        ("{", {}, 400),
+        ('{"text": "\\ud800"}', {}, 422),
+        ({"text": 1}, {}, 422),
+        ({}, {}, 422),
+        ({"text": UNKNOWN}, {"Content-Type": "text/plain"}, 415),
+        ({"text": UNKNOWN}, {"Content-Encoding": "gzip"}, 415),
+    ],
+)
+def test_other_faults_are_told_as_ever(full, client, body, headers, status):
+    assert client.send("POST", "/api/v1/predict", body, **headers)[0].status == status
+
+
+def test_a_request_in_pieces_is_answered_in_full(full):
+    with socket.create_connection(("127.0.0.1", full.port), timeout=30) as connection:
+        body = json.dumps({"text": KNOWN}).encode()
+        head = (
+            f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nX-API-Key: {ADMIN_KEY}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode()
+        for _ in range(2):
+            connection.sendall(head + body[:5])
+            connection.sendall(body[5:])
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert (answer.status, json.loads(answer.read())["label"]) == (200, "positive")
+
+
+def test_there_is_room_again(service, client, request):
+    request.getfixturevalue("full")
+    assert client.predict(UNKNOWN)[0].status == 503
+    wait_for(lambda: client.predict(UNKNOWN)[0].status == 200, "the silent client to be given up")
