@@ -46,6 +46,9 @@ class Admission(Protocol):
     ) -> tuple[HTTPStatus, dict[str, str], bytes] | None:
         """The status, headers and body that refuse a request, None for one that goes on to the application."""
 
+    def report(self, *, at_once: bool = False) -> None:
+        """Called now and then to account for refusals, `at_once` for the last time."""
+
 
 class ConnectionCounts:
     """How many connections each worker has, in memory that the master shares with all it forks."""
@@ -114,6 +117,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """One turn of gunicorn's loop, after which connections may have ended."""
         super().wait_for_and_dispatch_events(timeout)
+        if self.admission:
+            self.admission.report(at_once=not self.alive)
         if self.alive:
             self.counts.set(self.place, self.nr_conns)
         else:

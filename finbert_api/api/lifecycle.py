@@ -5,7 +5,6 @@ import re
 import time
 from contextlib import suppress
 from http import HTTPMethod, HTTPStatus
-from typing import Any
 from uuid import UUID
 
 from flask import Flask, Response, g, request
@@ -45,11 +44,12 @@ def request_id_of(given: str | None, new_id: UUID) -> str:
     return given if given and _WELL_FORMED_REQUEST_ID.fullmatch(given) else str(new_id)
 
 
-def record(metrics: Metrics, method: str, route: str, status: int, seconds: float, **ids: Any) -> None:
-    """Counts an answer and writes its access line."""
-    metrics.answered(method, route, status, seconds)
-    line = {"method": method, "route": route, "status": status, "duration_ms": round(seconds * 1000, 1)}
-    logger.info("request", extra=line | {name: str(value) for name, value in ids.items()})
+def record_refusals(metrics: Metrics, route: str, status: int, request_ids: list[str], key_ids: set[str]) -> None:
+    """Counts requests that were refused before they were taken up, and writes one line for all."""
+    for _ in request_ids:
+        metrics.answered("POST", route, status, 0.0)
+    refused = {"method": "POST", "route": route, "status": status, "requests": len(request_ids)}
+    logger.info("requests refused", extra=refused | {"request_ids": request_ids, "key_ids": sorted(key_ids)})
 
 
 def _begin() -> None:
@@ -62,17 +62,21 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     if response.status_code >= HTTPStatus.BAD_REQUEST:
         _discard_body()
+    seconds = time.perf_counter() - g.started
     # The rule, not the path, and known methods alone: a client can make up the rest, and each would be a label.
     route = request.url_rule.rule if request.url_rule else "none"
     method = request.method if request.method in HTTPMethod.__members__ else "other"
-    record(
-        container().metrics,
-        method,
-        route,
-        response.status_code,
-        time.perf_counter() - g.started,
-        **({"key_id": g.caller.key_id} if "caller" in g else {}),
-        **({"prediction_id": g.prediction.request_id} if "prediction" in g else {}),
+    container().metrics.answered(method, route, response.status_code, seconds)
+    logger.info(
+        "request",
+        extra={
+            "method": method,
+            "route": route,
+            "status": response.status_code,
+            "duration_ms": round(seconds * 1000, 1),
+            **({"key_id": str(g.caller.key_id)} if "caller" in g else {}),
+            **({"prediction_id": str(g.prediction.request_id)} if "prediction" in g else {}),
+        },
     )
     response.headers[REQUEST_ID_HEADER] = current_request_id.get() or ""
     given = set(response.headers.keys(lower=True))

@@ -110,21 +110,23 @@ def problem(
     errors: Mapping[str, list[str]] | None = None,
 ) -> Response:
     """A problem details response."""
-    response = current_app.json.response(problem_document(status, detail, errors))
+    response = current_app.json.response(problem_document(status, detail, current_request_id.get() or "", errors))
     response.status_code = status
     response.headers.update({**_HEADERS_OF.get(status, {}), **(headers or {})})
     response.content_type = PROBLEM_JSON
     return response
 
 
-def problem_document(status: HTTPStatus, detail: str, errors: Mapping[str, list[str]] | None = None) -> dict[str, Any]:
-    """Problem details, with the id of the current request."""
+def problem_document(
+    status: HTTPStatus, detail: str, request_id: str, errors: Mapping[str, list[str]] | None = None
+) -> dict[str, Any]:
+    """Problem details."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
-        "request_id": current_request_id.get() or "",
+        "request_id": request_id,
     }
     if errors:
         document["errors"] = errors

@@ -67,9 +67,12 @@ def test_a_prediction_without_room_is_refused_like_any_error(full, client):
     assert int(answer.headers["Retry-After"]) >= 1
     assert answer.headers["X-Request-ID"] == "mine"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    (line,) = [line for line in full.log_lines() if line.get("request_id") == "mine"]
-    assert (line["route"], line["status"], line["method"]) == ("/api/v1/predict", 503, "POST")
-    assert line["key_id"]
+    (line,) = wait_for(
+        lambda: [line for line in full.log_lines() if "mine" in line.get("request_ids", [])], "the refusal's line"
+    )
+    assert (line["message"], line["route"], line["status"]) == ("requests refused", "/api/v1/predict", 503)
+    assert line["requests"] == len(line["request_ids"])
+    assert line["key_ids"]
     assert UNKNOWN not in full.output()
     counted = full.request("GET", "/metrics")[2].decode()
     assert 'http_requests_total{method="POST",route="/api/v1/predict",status="503"}' in counted
