@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from finbert_api import __version__
 from finbert_api.api.container import container
 from finbert_api.api.parsing import StrictBlueprint
-from finbert_api.api.schemas import HealthSchema, ReadinessSchema
+from finbert_api.api.schemas.operations import HealthSchema, ReadinessSchema
 
 blueprint = StrictBlueprint("operations", __name__, description="Health, readiness and metrics of the service")
 

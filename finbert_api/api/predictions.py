@@ -7,7 +7,7 @@ from flask import g
 
 from finbert_api.api.container import container
 from finbert_api.api.parsing import StrictBlueprint
-from finbert_api.api.schemas import PageQuerySchema, PageSchema, PredictionSchema, PredictRequestSchema
+from finbert_api.api.schemas.predictions import PageQuerySchema, PageSchema, PredictionSchema, PredictRequestSchema
 from finbert_api.domain.prediction import Page, Prediction
 from finbert_api.domain.sentiment import Label
 

@@ -1,26 +1,15 @@
-"""The bodies and queries of the API, described for its readers."""
+"""The bodies and queries of predictions, described for their readers."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from finbert_api.api.fields import CanonicalUuid, PlainInteger, StorableString, UtcMilliseconds
+from finbert_api.api.schemas.base import EXAMPLE_ID, EXAMPLE_TEXT, RequestSchema
 from finbert_api.domain.sentiment import Label
 
 LONGEST_TEXT = 2_000
 LONGEST_SOURCE = 100
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 20
-
-EXAMPLE_ID = "0199d6f2-3c5e-7a41-b1d2-5f0e8c9a7b31"
-EXAMPLE_TEXT = "The company beat earnings expectations and raised full-year guidance."
-
-
-class RequestSchema(Schema):
-    """A body or query; what it does not name is refused."""
-
-    error_messages = {  # noqa: RUF012 - marshmallow's own attribute
-        "unknown": "is not a known field",
-        "type": "must be a JSON object",
-    }
 
 
 class PredictRequestSchema(RequestSchema):
@@ -127,22 +116,4 @@ class PageSchema(Schema):
     total_count = fields.Integer(
         required=True,
         metadata={"description": "Exactly how many predictions match, on all pages together", "example": 1},
-    )
-
-
-class HealthSchema(Schema):
-    """That the process is up."""
-
-    status = fields.String(required=True, validate=validate.Equal("ok"), metadata={"example": "ok"})
-    version = fields.String(required=True, metadata={"description": "The service's version", "example": "0.1.0"})
-    uptime_seconds = fields.Float(required=True, metadata={"example": 12.3})
-
-
-class ReadinessSchema(Schema):
-    """Whether the service can predict and keep what it predicts."""
-
-    model_loaded = fields.Boolean(required=True, metadata={"description": "A verified model is loaded"})
-    db_connected = fields.Boolean(required=True, metadata={"description": "PostgreSQL answers and holds the tables"})
-    model_version = fields.String(
-        required=True, allow_none=True, metadata={"description": "The model; null when none is loaded"}
     )

@@ -1,0 +1,1 @@
+"""The marshmallow schemas: what comes in and goes out, described for the readers of the generated documents."""
