@@ -45,6 +45,11 @@ dev: $(VENV)/.development ## Make .venv with everything that tests, training and
 test: $(VENV)/.development ## Run every test that this machine can run
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.development ## Let schemathesis try thousands of requests on a running service (FUZZ_EXAMPLES=... for each route)
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -rP tests/integration/test_schemathesis.py
+FUZZ_EXAMPLES ?= 100
+
 .PHONY: lint
 lint: $(VENV)/.development ## Check style, types and the import arrows
 	$(BIN)/ruff check .

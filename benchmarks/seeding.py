@@ -27,8 +27,15 @@ _COLUMNS = (
     "request_id, key_id, text, source, label, score_positive, score_negative, score_neutral, "
     "model_version, latency_ms, token_count, truncated, created_at"
 )
+# What people say of one prediction in twenty: mostly what the model said.
+_FEEDBACK = """
+    INSERT INTO prediction_feedback (request_id, key_id, label, created_at)
+    SELECT request_id, key_id,
+        CASE WHEN get_byte(uuid_send(request_id), 14) < 200 THEN label ELSE 'neutral' END, created_at
+    FROM predictions WHERE get_byte(uuid_send(request_id), 15) < 13
+"""
 _SEED = 20261121
-_NEWEST = datetime(2026, 11, 21, tzinfo=UTC)
+NEWEST = datetime(2026, 11, 21, tzinfo=UTC)
 _MEAN_GAP_MS = 30_000  # a million rows are a year
 # The counts are kept in as many shards; consecutive connections fill different ones, as a live service's do.
 _CONNECTIONS = 16
@@ -64,6 +71,7 @@ def seed(url: str, rows: int, progress: Progress) -> None:
     while chunk := list(islice(everything, -(-rows // _CONNECTIONS))):
         _copy(url, chunk)
     with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_FEEDBACK)
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
 
@@ -77,7 +85,7 @@ def _copy(url: str, rows: Iterable[Row]) -> None:
 
 def _predictions(rows: int) -> Iterator[Row]:
     chance = random.Random(_SEED)  # noqa: S311 - texts and scores, no secrets
-    milliseconds = int(_NEWEST.timestamp() * 1000) - rows * _MEAN_GAP_MS
+    milliseconds = int(NEWEST.timestamp() * 1000) - rows * _MEAN_GAP_MS
     for index in range(rows):
         # At least 1 ms apart: the order of the ids is the order of the rows.
         milliseconds += chance.randint(1, 2 * _MEAN_GAP_MS - 1)
@@ -99,8 +107,9 @@ def _predictions(rows: int) -> Iterator[Row]:
             scores[Label.POSITIVE],
             scores[Label.NEGATIVE],
             scores[Label.NEUTRAL],
-            "compact-1.0.0",
-            round(chance.uniform(5, 40), 3),
+            # The newer version answers more and more of them.
+            "compact-1.1.0" if chance.random() < index / rows else "compact-1.0.0",
+            round(chance.lognormvariate(2.3, 0.8), 1),
             len(text) // 4,
             False,
             created_at(request_id),

@@ -23,11 +23,14 @@ from flask_migrate import upgrade
 from sqlalchemy import Engine, event
 from tqdm import tqdm
 
+from benchmarks.exporting import WrongExport, measure_export
+from benchmarks.figures import WrongFigures, check_figures, measure_figures, summed_up
 from benchmarks.report import RESULTS, keep, paired_bars
 from benchmarks.seeding import DORMANT_KEY_ID, DORMANT_LABEL, STEADY_KEY_ID, STEADY_LABEL, seed
 from benchmarks.walking import WrongPage, check_walks
 from finbert_api.app import create_app
 from finbert_api.domain.errors import FinbertError
+from finbert_api.domain.prediction import PredictionFilter
 from finbert_api.domain.sentiment import Label
 from finbert_api.extensions import db
 from finbert_api.inference.engine import UnavailableEngine
@@ -49,6 +52,11 @@ class View:
     suffix: str
     label: Label | None
     key_id: UUID | None
+
+    @property
+    def wanted(self) -> PredictionFilter:
+        """The filter of the view."""
+        return PredictionFilter(label=self.label)
 
 
 VIEWS = (
@@ -77,7 +85,7 @@ class Table:
         with self.app.app_context():
             self.statements.clear()
             started = time.perf_counter()
-            self.store.page(LIMIT, cursor, view.label, view.key_id)
+            self.store.page(LIMIT, cursor, view.wanted, view.key_id)
             seconds = {"page": time.perf_counter() - started}
         for statement, duration in self.statements:
             seconds["count" if "prediction_counts" in statement else "query"] = duration
@@ -98,7 +106,7 @@ class Table:
         # Behind each of them is a full page.
         self.cursors[view] = random.Random(rows).choices(expected[: -LIMIT - 1], k=1_000)  # noqa: S311 - no secrets
         with self.app.app_context():
-            return check_walks(lambda limit, cursor: self.store.page(limit, cursor, view.label, view.key_id), expected)
+            return check_walks(lambda limit, cursor: self.store.page(limit, cursor, view.wanted, view.key_id), expected)
 
 
 @click.command()
@@ -107,9 +115,10 @@ class Table:
 @click.option("--rounds", type=click.IntRange(1), default=300, show_default=True, help="Pairs of each measurement.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, help="Where files go.")
 def storage(rows_small: int, rows_large: int, rounds: int, results: Path) -> None:
-    """Compare pages and counts of a small and of a large table.
+    """Compare pages and counts of a small and of a large table, and measure analytics and export over the large one.
 
-    The last line is one JSON object: medians of the large table over medians of the small one, as NAME_1m_vs_1k.
+    The last line is one JSON object: medians of the large table over medians of the small one, as NAME_1m_vs_1k;
+    analytics_ms_max, the slowest of all questions; export_peak_mb, what an export of everything takes.
     """
     sizes = (rows_small, rows_large)
     with TemporaryDirectory(prefix="finbert-benchmark-") as folder, ExitStack() as stack:
@@ -119,15 +128,18 @@ def storage(rows_small: int, rows_large: int, rounds: int, results: Path) -> Non
                 [table.check(view, rows) for table, rows in zip(tables, sizes, strict=True)]
                 for view in tqdm(VIEWS, desc="check pages and counts")
             ]
-        except (FinbertError, WrongPage) as error:
+            check_figures(tables[-1].app, tables[-1].url)
+            medians = _measure(tables, rounds)
+            figures = summed_up(measure_figures(tables[-1].app, rounds))
+            figures |= measure_export(tables[-1].url, rows_large)
+        except (FinbertError, WrongPage, WrongFigures, WrongExport) as error:
             raise click.ClickException(str(error)) from error
         checked = [sum(met) for met in zip(*walks, strict=True)]
         print(f"checked: {checked} predictions on pages, and all counts, are as plain SQL gives them")
-        medians = _measure(tables, rounds)
     for name, (small, large) in medians.items():
         print(f"{name:<30}{small:>9.3f} ms{large:>9.3f} ms{large / small:>8.2f}x")
     conditions = {"rows": sizes, "checked": checked, "rounds": rounds, "limit": LIMIT}
-    keep("storage", _ratios(medians) | conditions | _milliseconds(medians), _picture(medians, sizes), results)
+    keep("storage", _ratios(medians) | figures | conditions | _milliseconds(medians), _picture(medians, sizes), results)
 
 
 def _table(stack: ExitStack, folder: Path, name: str, rows: int) -> Table:

@@ -1,20 +1,22 @@
 """The composition root: the one place that builds the service's parts and wires them."""
 
 import logging
+import os
 from contextlib import suppress
 from logging.config import dictConfig
 
 from flask import Flask
 
-from finbert_api import __version__
 from finbert_api.api.admission import Admission
 from finbert_api.api.container import EXTENSION_NAME, Container
+from finbert_api.api.cors import register_cors
 from finbert_api.api.docs import blueprint as docs
+from finbert_api.api.document import OPENAPI, SharedDocumentation
 from finbert_api.api.lifecycle import register_lifecycle
+from finbert_api.api.limits import Rate, register_limits
 from finbert_api.api.operations import blueprint as operations
 from finbert_api.api.parsing import LARGEST_BODY_BYTES
 from finbert_api.api.problems import ProblemApi, register_error_handlers
-from finbert_api.api.v1 import KEY_HEADER
 from finbert_api.api.v1 import blueprint as v1
 from finbert_api.domain.errors import ArtifactError, SettingsError
 from finbert_api.extensions import db, migrate
@@ -25,28 +27,27 @@ from finbert_api.inference.engine import Engine, UnavailableEngine
 from finbert_api.inference.registry import HostShare, artifact_tokenizer, find_artifact, load_engine
 from finbert_api.observability.logging import logging_config
 from finbert_api.observability.metrics import Metrics
+from finbert_api.services.analyse import AnalysisService
+from finbert_api.services.analytics import AnalyticsService
 from finbert_api.services.api_keys import ApiKeyService
+from finbert_api.services.explain import ExplanationService
+from finbert_api.services.history import HistoryService
+from finbert_api.services.idempotency import IdempotencyService
 from finbert_api.services.predict import PredictionService
 from finbert_api.services.scores import ScoreService
+from finbert_api.services.tokens import TokenService
 from finbert_api.settings import PROJECT_ROOT, Settings, available_cpus, settings_from_environment
+from finbert_api.storage.analytics import AnalyticsStore
 from finbert_api.storage.api_keys import ApiKeyStore
 from finbert_api.storage.cache import LocalCache, NoCache, ScoreCache
 from finbert_api.storage.connections import bound_waits, engine_options
+from finbert_api.storage.feedback import FeedbackStore
+from finbert_api.storage.idempotency import IdempotencyStore
+from finbert_api.storage.key_watch import KeyWatch
 from finbert_api.storage.predictions import PredictionStore
+from finbert_api.storage.windows import IN_THIS_PROCESS, WINDOWS_FILE, SharedWindows, Windows
 
 logger = logging.getLogger(__name__)
-
-OPENAPI = {
-    "API_TITLE": "FinBERT API",
-    "API_VERSION": __version__,
-    "OPENAPI_VERSION": "3.0.3",
-    "API_SPEC_OPTIONS": {
-        "info": {"description": "Sentiment of financial texts: positive, negative or neutral, every prediction kept."},
-        "servers": [{"url": "/", "description": "This service"}],
-        "components": {"securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": KEY_HEADER}}},
-        "security": [{"ApiKey": []}],
-    },
-}
 
 
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
@@ -74,18 +75,22 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         bound_waits(db.engine)
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
     metrics = Metrics()
-    api = ProblemApi(app)
+    api_keys = ApiKeyService(ApiKeyStore(), settings.api_key, KeyWatch(settings.database_url))
+    api = ProblemApi(app, spec_kwargs={"extra_plugins": [SharedDocumentation()]})
+    scores = ScoreService(
+        engine or _load_engine(settings, metrics), _score_cache(settings, metrics), settings.most_waiting_requests
+    )
+    store = PredictionStore()
+    predictions = PredictionService(scores, store, metrics)
     app.extensions[EXTENSION_NAME] = Container(
-        predictions=PredictionService(
-            ScoreService(
-                engine or _load_engine(settings, metrics),
-                _score_cache(settings, metrics),
-                settings.most_waiting_requests,
-            ),
-            PredictionStore(),
-            metrics,
-        ),
-        api_keys=ApiKeyService(ApiKeyStore(), settings.api_key),
+        predictions=predictions,
+        idempotency=IdempotencyService(predictions, IdempotencyStore()),
+        history=HistoryService(store, FeedbackStore(), scores),
+        analyses=AnalysisService(scores),
+        explanations=ExplanationService(scores),
+        analytics=AnalyticsService(AnalyticsStore()),
+        api_keys=api_keys,
+        tokens=TokenService(api_keys, settings.jwt_secret, settings.jwt_lifetime_seconds),
         metrics=metrics,
         openapi=api.spec,
         request_timeout_seconds=settings.request_timeout_seconds,
@@ -95,6 +100,13 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     api.register_blueprint(v1)
     api.register_blueprint(operations)
     app.register_blueprint(docs)
+    rates = {
+        Rate.PREDICT: settings.rate_limit_predict,
+        Rate.BATCH: settings.rate_limit_batch,
+        Rate.ANALYTICS: settings.rate_limit_analytics,
+    }
+    register_limits(app, rates, _windows(settings), metrics)
+    register_cors(app, settings.cors_origins)
     app.extensions[ADMISSION] = Admission(app, settings.most_waiting_requests)
     return app
 
@@ -132,3 +144,11 @@ def _score_cache(settings: Settings, metrics: Metrics) -> ScoreCache:
     from finbert_api.storage.redis_cache import RedisCache  # noqa: PLC0415 - its client costs each worker 10 MB and 0.1 s
 
     return RedisCache(settings.redis_url, settings.cache_ttl_seconds, settings.worker_threads, metrics)
+
+
+def _windows(settings: Settings) -> Windows:
+    if settings.redis_url is None:
+        return SharedWindows(os.environ.get(WINDOWS_FILE, IN_THIS_PROCESS))
+    from finbert_api.storage.redis_windows import RedisWindows  # noqa: PLC0415 - as for the cache
+
+    return RedisWindows(settings.redis_url, settings.worker_threads)

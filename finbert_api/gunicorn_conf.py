@@ -19,6 +19,7 @@ from gunicorn.glogging import Logger
 from finbert_api.gunicorn_worker import ConnectionCounts
 from finbert_api.observability.logging import logging_config
 from finbert_api.settings import settings_from_environment
+from finbert_api.storage.windows import WINDOWS_FILE, SharedWindows
 
 _settings = settings_from_environment()
 M_ARENA_MAX = -8  # of glibc's malloc.h
@@ -51,6 +52,8 @@ with suppress(OSError, AttributeError):  # another C library has no such heaps
 # The workers share their metrics through files; prometheus_client reads the variable when it is imported.
 _metrics_directory = tempfile.mkdtemp(prefix="finbert-metrics-", dir=worker_tmp_dir)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
+# And what they count for the rate limits.
+os.environ[WINDOWS_FILE] = str(Path(_metrics_directory) / "windows.sqlite")
 
 
 class WithoutAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -87,11 +90,12 @@ def child_exit(_server: Any, worker: Any) -> None:
 def on_starting(_server: Any) -> None:
     """Imports everything that a worker needs, to be shared by all."""
     import_module("finbert_api.app").prepare_fork(_settings)
+    SharedWindows(os.environ[WINDOWS_FILE]).close()  # made by one process: no connection of SQLite survives a fork
     # The collector would write to the objects it looks at, and so copy the pages they lie on.
     gc.collect()
     gc.freeze()
 
 
 def on_exit(_server: Any) -> None:
-    """Removes the files of the metrics."""
+    """Removes the files of the metrics and limits."""
     shutil.rmtree(_metrics_directory, ignore_errors=True)

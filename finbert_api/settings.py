@@ -21,8 +21,12 @@ LARGEST_CONCURRENCY = 256
 LONGEST_REQUEST_SECONDS = 25
 LARGEST_BATCH_TOKENS = 65_536
 LARGEST_QUEUE_TOKENS = 10_000_000
+# RFC 7518, section 3.2: a secret of HS256 has no fewer bytes than its hash.
+SHORTEST_SIGNING_SECRET = 32
+LONGEST_TOKEN_SECONDS = 86_400
 LONGEST_CACHE_SECONDS = 365 * 86_400
 LARGEST_CACHE_ENTRIES = 10_000_000
+LARGEST_RATE = 100_000
 _REDIS_FORMS = "redis://user:password@host:port/0, rediss://... for TLS, or unix:///path"
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -33,6 +37,8 @@ class Settings:
 
     database_url: str | None
     api_key: str | None
+    jwt_secret: str | None
+    jwt_lifetime_seconds: int
     model_store: Path
     model_stable: str | None
     onnx_model_path: Path | None
@@ -46,6 +52,10 @@ class Settings:
     redis_url: str | None
     cache_ttl_seconds: int
     cache_entries: int
+    rate_limit_predict: str | None
+    rate_limit_batch: str | None
+    rate_limit_analytics: str | None
+    cors_origins: tuple[str, ...]
     host: str
     port: int
     data_dir: Path
@@ -79,6 +89,8 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
     return Settings(
         database_url=read.database_url("DATABASE_URL"),
         api_key=read.secret("API_KEY"),
+        jwt_secret=read.signing_secret("JWT_SECRET"),
+        jwt_lifetime_seconds=read.integer("JWT_LIFETIME_SECONDS", 900, 60, LONGEST_TOKEN_SECONDS),
         model_store=read.folder("MODEL_STORE") or BUNDLED_MODEL,
         model_stable=read.text("MODEL_STABLE"),
         onnx_model_path=read.file("ONNX_MODEL_PATH"),
@@ -92,6 +104,10 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         redis_url=read.redis_url("REDIS_URL"),
         cache_ttl_seconds=read.integer("CACHE_TTL_SECONDS", 86_400, 0, LONGEST_CACHE_SECONDS),
         cache_entries=read.integer("CACHE_ENTRIES", 10_000, 1, LARGEST_CACHE_ENTRIES),
+        rate_limit_predict=read.rate("RATE_LIMIT_PREDICT", "100/minute"),
+        rate_limit_batch=read.rate("RATE_LIMIT_BATCH", "20/minute"),
+        rate_limit_analytics=read.rate("RATE_LIMIT_ANALYTICS", "60/minute"),
+        cors_origins=read.origins("CORS_ORIGINS"),
         host=read.text("HOST") or "127.0.0.1",
         port=read.integer("PORT", 8000, 1, LARGEST_PORT),
         data_dir=Path(read.text("DATA_DIR") or PROJECT_ROOT / "var").absolute(),
@@ -125,6 +141,12 @@ class _Reader:
             raise SettingsError(f"{name} must be visible ASCII characters without spaces")
         return value
 
+    def signing_secret(self, name: str) -> str | None:
+        value = self.secret(name)
+        if value and len(value) < SHORTEST_SIGNING_SECRET:
+            raise SettingsError(f"{name} must be at least {SHORTEST_SIGNING_SECRET} bytes")
+        return value
+
     def integer(self, name: str, default: int, lowest: int, highest: int) -> int:
         value = self.text(name)
         if value is None:
@@ -132,6 +154,28 @@ class _Reader:
         if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
             raise SettingsError(f"{name} must be a whole number from {lowest} to {highest}, not {value!r}")
         return int(value)
+
+    def rate(self, name: str, default: str) -> str | None:
+        value = (self.text(name) or default).lower()
+        if value in ("0", "off"):
+            return None
+        form = re.fullmatch(r"([0-9]{1,6}) ?(?:/|per) ?(second|minute|hour|day)", value)
+        if not form or not 1 <= int(form[1]) <= LARGEST_RATE:
+            raise SettingsError(
+                f"{name} must be off or 1 to {LARGEST_RATE} per second, minute, hour or day (100/minute), not {value!r}"
+            )
+        return f"{int(form[1])}/{form[2]}"
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        value = self.text(name)
+        if value is None:
+            return ()
+        origins = tuple(origin.strip().lower() for origin in value.split(","))
+        for origin in origins:
+            # An origin is what browsers send: no path, not even a slash.
+            if not re.fullmatch(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin) and origins != ("*",):
+                raise SettingsError(f"{name} must be origins like https://app.example.com, or * alone, not {origin!r}")
+        return origins
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
         value = (self.text(name) or default).upper()

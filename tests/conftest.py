@@ -13,7 +13,7 @@ import pytest
 from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import text
-from support import ADMIN_KEY, running
+from support import ADMIN_KEY, JWT_SECRET, WITHOUT_LIMITS, running
 
 from finbert_api.domain.caller import Role
 from finbert_api.extensions import db
@@ -72,7 +72,8 @@ def fresh_database(database_url):
 
 @pytest.fixture(scope="session")
 def settings(database_url):
-    return settings_from_environment({"DATABASE_URL": database_url, "API_KEY": ADMIN_KEY})
+    secrets = {"API_KEY": ADMIN_KEY, "JWT_SECRET": JWT_SECRET}
+    return settings_from_environment({"DATABASE_URL": database_url, **secrets, **WITHOUT_LIMITS})
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +93,7 @@ def session_app(settings, engine):
 def app(session_app):
     """The application over an empty database, with the bundled model."""
     with session_app.app_context():
-        db.session.execute(text("TRUNCATE predictions"))
+        db.session.execute(text("TRUNCATE predictions CASCADE"))
         db.session.execute(text("DELETE FROM api_keys WHERE digest IS NOT NULL"))
         db.session.commit()
         db.session.remove()

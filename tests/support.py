@@ -18,7 +18,10 @@ from finbert_api.extensions import db
 from finbert_api.settings import PROJECT_ROOT, Settings
 
 ADMIN_KEY = "the-bootstrap-admin-key-of-the-tests"
+JWT_SECRET = "the-secret-that-signs-the-tokens-of-the-tests"
 ADMIN = {"X-API-Key": ADMIN_KEY}
+# Tests of other things send as much as they like.
+WITHOUT_LIMITS = {"RATE_LIMIT_PREDICT": "off", "RATE_LIMIT_BATCH": "off", "RATE_LIMIT_ANALYTICS": "off"}
 START_SECONDS = 60
 
 
@@ -30,6 +33,7 @@ def running(settings, engine):
     # Errors are answered as in production, where nobody debugs.
     app.config["PROPAGATE_EXCEPTIONS"] = False
     yield app
+    app.extensions["finbert"].api_keys.close()
     with app.app_context():
         db.engine.dispose()
 
@@ -80,14 +84,15 @@ def finbert(*arguments, **environment):
 class Service:
     """`finbert run` as a process of its own, on a free port, with its data in a folder of the test."""
 
-    def __init__(self, data_dir, **environment):
+    def __init__(self, data_dir, command=("-m", "finbert_api", "run"), **environment):
         self.port = free_port()
         self.data_dir = data_dir
         self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"
         settings = {"DATA_DIR": str(data_dir), "PORT": str(self.port), "API_KEY": ADMIN_KEY, "WEB_CONCURRENCY": "2"}
+        settings |= WITHOUT_LIMITS
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "finbert_api", "run"],
+                [sys.executable, *command],
                 cwd=PROJECT_ROOT, env=command_environment(**settings | environment), stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
@@ -102,7 +107,7 @@ class Service:
         return (
             answer.status,
             answer.headers,
-            json.loads(content) if "json" in answer.headers["Content-Type"] else content,
+            json.loads(content) if "json" in answer.headers.get("Content-Type", "") else content,
         )
 
     def status_of(self, path):

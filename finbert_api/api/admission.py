@@ -7,10 +7,10 @@ from http import HTTPStatus
 
 from flask import Flask
 
+from finbert_api.api.access import KEY_HEADER
 from finbert_api.api.container import EXTENSION_NAME, Container
 from finbert_api.api.lifecycle import REQUEST_ID_HEADER, SECURITY_HEADERS, record_refusals, request_id_of
 from finbert_api.api.problems import PROBLEM_JSON, problem_document, retry_after
-from finbert_api.api.v1 import KEY_HEADER
 from finbert_api.domain.caller import Caller
 from finbert_api.domain.errors import Overloaded
 from finbert_api.domain.identifiers import new_request_id
@@ -47,7 +47,8 @@ class Admission:
 
         `headers` has lower-case names.
         """
-        if method != "POST" or path != self._path or "authorization" in headers:
+        # A token takes more than a look, and a page of another origin needs headers of its own.
+        if method != "POST" or path != self._path or "authorization" in headers or "origin" in headers:
             return None
         if headers.get("content-type") != "application/json" or "content-encoding" in headers:
             return None

@@ -1,7 +1,8 @@
 """The OpenAPI document and two pages that show it, from files of this machine alone."""
 
+from importlib.resources import files
+
 from flask import Blueprint, Response, current_app, render_template, send_from_directory
-from swagger_ui_bundle import swagger_ui_path
 from werkzeug.sansio.response import Response as SansIOResponse
 
 from finbert_api.api.container import container
@@ -9,6 +10,8 @@ from finbert_api.api.container import container
 blueprint = Blueprint(
     "docs", __name__, static_folder="static", static_url_path="/docs/static", template_folder="templates"
 )
+
+SWAGGER_UI = str(files("flask_swagger_ui") / "dist")
 
 # Both pages style themselves with inline styles and data images; Redoc searches in a worker of its own making.
 PAGE_POLICY = (
@@ -38,7 +41,7 @@ def redoc() -> Response:
 @blueprint.get("/docs/swagger/<path:name>")
 def swagger_asset(name: str) -> Response:
     """A file of Swagger UI."""
-    return send_from_directory(swagger_ui_path, name, max_age=3600)
+    return send_from_directory(SWAGGER_UI, name, max_age=3600)
 
 
 def _page(template: str) -> Response:

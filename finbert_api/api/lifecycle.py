@@ -27,7 +27,11 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    # No page of another origin may embed an answer; those of CORS_ORIGINS ask in another mode.
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Strict-Transport-Security": "max-age=31536000",
+    # A prediction is its key's alone, and gone when it is deleted: no cache on the way and no browser may keep it.
     "Cache-Control": "no-store",
 }
 
@@ -79,6 +83,8 @@ def _finish(response: Response) -> Response:
         },
     )
     response.headers[REQUEST_ID_HEADER] = current_request_id.get() or ""
+    if response.status_code == HTTPStatus.NO_CONTENT:
+        response.headers.pop("Content-Type", None)
     given = set(response.headers.keys(lower=True))
     for name, value in SECURITY_HEADERS.items():
         if name.lower() not in given:

@@ -1,27 +1,35 @@
-"""Predict a text, find a prediction, list predictions."""
+"""Predict a text; find, list and delete predictions."""
 
 from typing import Any, TypedDict
 from uuid import UUID
 
-from flask import g
+from flask import g, request
 
 from finbert_api.api.container import container
+from finbert_api.api.idempotency import IDEMPOTENCY_HEADER, IDEMPOTENCY_PARAMETER, REPLAYED_HEADER, idempotency_key
 from finbert_api.api.parsing import StrictBlueprint
+from finbert_api.api.schemas.base import EXAMPLE_MODEL_VERSION
 from finbert_api.api.schemas.predictions import PageQuerySchema, PageSchema, PredictionSchema, PredictRequestSchema
-from finbert_api.domain.prediction import Page, Prediction
-from finbert_api.domain.sentiment import Label
+from finbert_api.domain.prediction import Page, Prediction, PredictionFilter
 
 blueprint = StrictBlueprint("predictions", __name__, description="Sentiment of texts, and the predictions kept of them")
 
 PREDICT_HEADERS = {
     "X-Cache": {
         "description": "`hit` when the text's scores were there already or being computed, `miss` when they had to be",
-        "schema": {"type": "string", "enum": ["hit", "miss"]},
+        "schema": {"type": "string", "enum": ["hit", "miss"], "example": "miss"},
     },
-    "X-Model-Version": {"description": "The model that predicted", "schema": {"type": "string"}},
+    "X-Model-Version": {
+        "description": "The model that predicted",
+        "schema": {"type": "string", "example": EXAMPLE_MODEL_VERSION},
+    },
     "X-Storage-Warning": {
         "description": "Only when the prediction could not be stored yet: `write_failed`",
-        "schema": {"type": "string", "enum": ["write_failed"]},
+        "schema": {"type": "string", "enum": ["write_failed"], "example": "write_failed"},
+    },
+    REPLAYED_HEADER: {
+        "description": "`true` when this is the stored answer of an earlier request with this Idempotency-Key",
+        "schema": {"type": "string", "enum": ["true"], "example": "true"},
     },
     "Server-Timing": {
         "description": "Milliseconds by stage: queue, inference, storage",
@@ -42,25 +50,24 @@ class PageArguments(TypedDict):
 
     limit: int
     cursor: UUID | None
-    label: Label | None
+    wanted: PredictionFilter
 
 
 @blueprint.route("/predict", methods=["POST"])
+@blueprint.doc(parameters=[IDEMPOTENCY_PARAMETER])
 @blueprint.arguments(PredictRequestSchema)
 @blueprint.response(200, PredictionSchema, headers=PREDICT_HEADERS)
-@blueprint.alt_response(400, "BAD_REQUEST")
-@blueprint.alt_response(401, "UNAUTHORIZED")
-@blueprint.alt_response(413, "REQUEST_ENTITY_TOO_LARGE")
-@blueprint.alt_response(415, "UNSUPPORTED_MEDIA_TYPE")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.alt_response(409, "CONFLICT")
 @blueprint.alt_response(504, "GATEWAY_TIMEOUT")
 def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, Any]]:
     """Predict the sentiment of a text.
 
     The prediction is stored before the answer is sent. When it can't be stored at the moment the answer says so in
-    X-Storage-Warning.
+    X-Storage-Warning; with an Idempotency-Key, which needs the database, there is no answer then but 503.
     """
-    outcome = container().predictions.predict(arguments["text"], arguments["source"], g.caller, g.new_id, g.deadline)
+    key = idempotency_key(request.headers.get(IDEMPOTENCY_HEADER))
+    asked = (arguments["text"], arguments["source"], g.caller, g.new_id, g.deadline)
+    outcome = container().idempotency.predict(*asked, key=key) if key else container().predictions.predict(*asked)
     g.prediction = outcome.prediction
     stages = {
         "queue": outcome.queue_seconds,
@@ -74,30 +81,39 @@ def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, Any
     }
     if not outcome.stored:
         headers["X-Storage-Warning"] = "write_failed"
+    if outcome.replayed:
+        headers[REPLAYED_HEADER] = "true"
     return outcome.prediction, 200, headers
 
 
 @blueprint.route("/predictions/<uuid:request_id>")
 @blueprint.response(200, PredictionSchema)
-@blueprint.alt_response(401, "UNAUTHORIZED")
-@blueprint.alt_response(404, "NOT_FOUND")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
 def get_prediction(request_id: UUID) -> Prediction:
     """Find a prediction by its id.
 
     A client finds its own predictions, an admin everybody's.
     """
-    return container().predictions.find(request_id, g.caller)
+    return container().history.find(request_id, g.caller)
+
+
+@blueprint.route("/predictions/<uuid:request_id>", methods=["DELETE"])
+@blueprint.response(204)
+def delete_prediction(request_id: UUID) -> None:
+    """Delete a prediction for good.
+
+    Its text, its feedback and its Idempotency-Key go with it, and the text's scores leave the cache. A client deletes
+    its own predictions, an admin everybody's.
+    """
+    container().history.delete(request_id, g.caller)
 
 
 @blueprint.route("/predictions")
 @blueprint.arguments(PageQuerySchema, location="query")
 @blueprint.response(200, PageSchema)
-@blueprint.alt_response(401, "UNAUTHORIZED")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
 def list_predictions(arguments: PageArguments) -> Page:
     """List predictions, newest first.
 
+    Those are given that match every filter.
     Pages neither skip nor repeat a prediction while others are made, and cost the same however many there are.
     """
-    return container().predictions.page(**arguments, caller=g.caller)
+    return container().history.page(**arguments, caller=g.caller)

@@ -1,11 +1,10 @@
 """Every error as problem details (RFC 9457), and the one table that gives each exception its status."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from apispec import APISpec
 from flask import Flask, current_app
 from flask_smorest import Api
 from marshmallow import Schema, fields
@@ -15,11 +14,15 @@ from werkzeug.sansio.response import Response
 from finbert_api.domain.errors import (
     DeadlinePassed,
     FinbertError,
+    Forbidden,
+    IdempotencyConflict,
     InferenceFailed,
+    KeyNotFound,
     ModelUnavailable,
     Overloaded,
     PredictionNotFound,
     StorageUnavailable,
+    TokensOff,
     Unauthenticated,
 )
 from finbert_api.observability.logging import current_request_id
@@ -30,7 +33,11 @@ ERRORS_IN_DETAIL = 5
 
 STATUS_OF: Mapping[type[FinbertError], HTTPStatus] = {
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    KeyNotFound: HTTPStatus.NOT_FOUND,
+    TokensOff: HTTPStatus.NOT_FOUND,
     PredictionNotFound: HTTPStatus.NOT_FOUND,
+    IdempotencyConflict: HTTPStatus.CONFLICT,
     ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlinePassed: HTTPStatus.GATEWAY_TIMEOUT,
@@ -39,7 +46,7 @@ STATUS_OF: Mapping[type[FinbertError], HTTPStatus] = {
 }
 
 _HEADERS_OF: Mapping[HTTPStatus, Mapping[str, str]] = {
-    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'ApiKey realm="finbert"'},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'ApiKey realm="finbert", Bearer realm="finbert"'},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
 
@@ -75,24 +82,19 @@ class ProblemApi(Api):
     """flask-smorest's Api, with problem details in place of its own error bodies, in answers and in the documents."""
 
     ERROR_SCHEMA = ProblemSchema
+    # Every error of an operation is listed, so that there is no other.
+    DEFAULT_ERROR_RESPONSE_NAME = None
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """The response for an HTTP error; uncaught exceptions arrive here as a 500, logged, with nothing revealed."""
-        errors = _errors_by_field(getattr(error, "data", None) or {})
-        named = [f"{field}: {', '.join(words)}" for field, words in list(errors.items())[:ERRORS_IN_DETAIL]]
-        detail = "; ".join(named) + (" and more" if len(errors) > ERRORS_IN_DETAIL else "")
+        messages = (getattr(error, "data", None) or {}).get("messages") or {}
+        errors = errors_by_field(messages.values())
+        detail = in_words(errors)
         headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
         return problem(HTTPStatus(error.code or 500), detail or error.description or "", headers, errors)
 
     def _register_responses(self) -> None:
-        spec: APISpec = self.spec
-        content = {PROBLEM_JSON: {"schema": ProblemSchema}}
-        for status in HTTPStatus:
-            if status >= HTTPStatus.BAD_REQUEST:
-                spec.components.response(status.name, {"description": status.phrase, "content": content}, lazy=True)
-        spec.components.response(
-            self.DEFAULT_ERROR_RESPONSE_NAME, {"description": "Any other error", "content": content}, lazy=True
-        )
+        """Keeps flask-smorest's own errors out of the document: finbert_api.api.document describes ours."""
 
     def _register_pagination_header(self) -> None:
         """Keeps flask-smorest's own pagination, which no route here uses, out of the document."""
@@ -138,20 +140,26 @@ def retry_after(error: Overloaded) -> str:
     return str(max(1, math.ceil(error.retry_after_seconds)))
 
 
+def errors_by_field(messages: Iterable[object]) -> dict[str, list[str]]:
+    """Marshmallow's messages, each {field: [message] or nested}, as {field: [message]}."""
+    flat: dict[str, list[str]] = {}
+    for each in messages:
+        _flatten("", each, flat)
+    return flat
+
+
+def in_words(errors: Mapping[str, list[str]]) -> str:
+    """What is wrong, by field, in one line."""
+    named = [f"{field}: {', '.join(words)}" for field, words in list(errors.items())[:ERRORS_IN_DETAIL]]
+    return "; ".join(named) + (" and more" if len(errors) > ERRORS_IN_DETAIL else "")
+
+
 def _handle_domain_error(error: FinbertError) -> Response:
     status = STATUS_OF.get(type(error))
     if status is None:  # none that a request should raise: a defect of ours, so it goes the way of all defects
         raise error
     headers = {"Retry-After": retry_after(error)} if isinstance(error, Overloaded) else {}
     return problem(status, str(error), headers)
-
-
-def _errors_by_field(data: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Webargs' messages, {location: {field: [message] or nested}}, as {field: [message]}."""
-    flat: dict[str, list[str]] = {}
-    for messages in (data.get("messages") or {}).values():
-        _flatten("", messages, flat)
-    return flat
 
 
 def _flatten(path: str, messages: object, flat: dict[str, list[str]]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from finbert_api.api.container import container
 from finbert_api.cli.application import application
-from finbert_api.domain.caller import Role
+from finbert_api.domain.caller import LONGEST_KEY_NAME, Role, Tier
 from finbert_api.services.api_keys import ApiKeyService
 
 
@@ -20,11 +20,17 @@ def keys() -> None:
 @keys.command()
 @click.argument("name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.CLIENT.value, show_default=True)
-def create(name: str, role: str) -> None:
+@click.option(
+    "--tier", type=click.Choice([tier.value for tier in Tier]), default=Tier.STANDARD.value, show_default=True
+)
+def create(name: str, role: str, tier: str) -> None:
     """Create a key and print its secret, this once."""
+    if not name.strip() or len(name) > LONGEST_KEY_NAME:
+        raise click.ClickException(f"NAME must be 1 to {LONGEST_KEY_NAME} characters, not all of them blank")
     with _key_service() as service:
-        key, secret = service.create(name, Role(role))
-    click.echo(f"key {key.key_id} ({key.name}, {key.role}) created; its secret is shown only now:", err=True)
+        key, secret = service.create(name, Role(role), Tier(tier))
+    words = f"{key.name}, {key.role}, {key.tier}"
+    click.echo(f"key {key.key_id} ({words}) created; its secret is shown only now:", err=True)
     click.echo(secret)
 
 
@@ -33,17 +39,18 @@ def list_keys() -> None:
     """List all keys, without their secrets."""
     with _key_service() as service:
         for key in service.all():
+            used = f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
             state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "active"
-            click.echo(f"{key.key_id}  {key.role:<6}  {key.created_at:%Y-%m-%d %H:%M}  {state:<24}  {key.name}")
+            kind = f"{key.role:<6}  {key.tier:<8}"
+            click.echo(f"{key.key_id}  {kind}  {key.created_at:%Y-%m-%d %H:%M}  {used:<21}  {state:<24}  {key.name}")
 
 
 @keys.command()
 @click.argument("key_id", type=click.UUID)
 def revoke(key_id: UUID) -> None:
-    """Revoke a key: within five seconds every worker refuses it."""
+    """Revoke a key: every worker refuses it at once."""
     with _key_service() as service:
-        if not service.revoke(key_id):
-            raise click.ClickException(f"no active key {key_id} (the bootstrap key ends with the setting API_KEY)")
+        service.revoke(key_id)
     click.echo(f"key {key_id} revoked", err=True)
 
 

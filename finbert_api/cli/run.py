@@ -26,10 +26,11 @@ def run() -> None:
     """Start the service: database, migrations, workers; Ctrl-C stops it all."""
     with database_settings() as settings:
         _require_free_port(settings)
-        api_key = settings.api_key or _kept_api_key(settings.data_dir)
+        api_key = settings.api_key or _kept_secret(settings.data_dir / "api_key")
         # The workers read their settings from the environment, as they do in production.
         os.environ["DATABASE_URL"] = settings.database_url or ""
         os.environ["API_KEY"] = api_key
+        os.environ["JWT_SECRET"] = settings.jwt_secret or _kept_secret(settings.data_dir / "jwt_secret")
         # In a process of its own, which leaves nothing behind in the one that the workers are forked from. That one
         # imports meanwhile what the workers will share.
         with subprocess.Popen([sys.executable, "-m", "finbert_api", "migrate"]) as migration:
@@ -100,14 +101,13 @@ def _require_free_port(settings: Settings) -> None:
             ) from None
 
 
-def _kept_api_key(data_dir: Path) -> str:
-    """The key made at the first run: the same at every run, readable by its owner alone."""
-    path = data_dir / "api_key"
+def _kept_secret(path: Path) -> str:
+    """The secret made at the first run: the same at every run, readable by its owner alone."""
     try:
         return path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        key = secrets.token_urlsafe(24)
-        data_dir.mkdir(parents=True, exist_ok=True)
+        secret = secrets.token_urlsafe(32)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        path.write_text(key + "\n", encoding="ascii")
-        return key
+        path.write_text(secret + "\n", encoding="ascii")
+        return secret

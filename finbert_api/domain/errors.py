@@ -51,8 +51,24 @@ class PredictionNotFound(FinbertError):
     """No prediction of that request_id exists for this caller."""
 
 
+class IdempotencyConflict(FinbertError):
+    """An Idempotency-Key came again with another body."""
+
+
 class Unauthenticated(FinbertError):
-    """No key was given, or none that is known and unrevoked."""
+    """No key or token was given, or none that is known, unrevoked and unexpired."""
+
+
+class Forbidden(FinbertError):
+    """The caller is known, but what it asks for is not for its like."""
+
+
+class KeyNotFound(FinbertError):
+    """No key of that id can be revoked."""
+
+
+class TokensOff(FinbertError):
+    """Tokens can be neither made nor checked, since there is no secret to sign them with."""
 
 
 class ParityError(FinbertError):

@@ -54,6 +54,30 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictionFilter:
+    """Which predictions are asked for: those that match everything that is not None.
+
+    Made at `since` or later, and before `until`.
+    """
+
+    label: Label | None = None
+    source: str | None = None
+    model_version: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a person says the label of a prediction should be."""
+
+    request_id: UUID
+    key_id: UUID
+    label: Label
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Predictions newest first; `next_cursor` is None on the last page; `total_count` is of all pages together."""
 

@@ -54,3 +54,15 @@ def sentiment_of(logits: Sequence[float], label_order: Sequence[Label]) -> Senti
     exact = dict(zip(label_order, softmax(logits), strict=True))
     rounded = {label: Decimal(exact[label]).quantize(FOUR_DECIMALS) for label in Label}
     return Sentiment(label=max(exact, key=exact.__getitem__), scores=rounded)
+
+
+def pooled(parts: Sequence[tuple[Sentiment, Decimal | int]]) -> Sentiment:
+    """The sentiment of several texts together: for each label sum(weight x score) / sum(weight), weights positive.
+
+    That is the linear opinion pool (Stone, "The Opinion Pool", Annals of Mathematical Statistics 32, 1961): the scores
+    stay probabilities, and where all texts agree it says what they say. On a tie the first of Label wins.
+    """
+    total = sum(weight for _, weight in parts)
+    exact = {label: sum(sentiment.scores[label] * weight for sentiment, weight in parts) / total for label in Label}
+    rounded = {label: Decimal(score).quantize(FOUR_DECIMALS) for label, score in exact.items()}
+    return Sentiment(label=max(exact, key=exact.__getitem__), scores=rounded)

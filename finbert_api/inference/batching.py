@@ -28,7 +28,8 @@ class Scored:
 class EngineLimits:
     """How much runs together and how much may wait.
 
-    `max_batch_tokens` bounds rows x longest row of a batch, `max_queue_tokens` the tokens that wait.
+    `max_batch_tokens` bounds rows x longest row of a batch, `max_queue_tokens` the tokens that wait: those of texts
+    that came alone, and apart from them those of texts that came together.
     """
 
     max_batch_tokens: int = 256
@@ -37,26 +38,32 @@ class EngineLimits:
 
 @dataclass(slots=True, eq=False)
 class WaitingText:
-    """A tokenised text in the queue, and the future on which its caller waits; times are those of time.monotonic()."""
+    """A tokenised text in the queue, and the future on which its caller waits; times are those of time.monotonic().
+
+    Texts run in the order of their turns: that of one is its arrival, those `of_many` that came at once come one after
+    the other.
+    """
 
     ids: list[int]
     truncated: bool
     deadline: float
     arrived: float
+    turn: float
+    of_many: bool = False
     future: Future[Scored] = field(default_factory=Future)
 
 
 def next_batch(waiting: Sequence[WaitingText], max_batch_tokens: int) -> list[WaitingText]:
-    """The oldest of the waiting texts and those nearest to it in length, as long as rows x longest fits the budget.
+    """The first of the waiting texts and those nearest to it in length, as long as rows x longest fits the budget.
 
-    So none starves, however unusual its length. The oldest is in it even when it alone is longer than the budget.
-    `waiting` is in the order of arrival.
+    So none starves, however unusual its length. The first is in it even when it alone is longer than the budget.
+    `waiting` is in the order of turns.
     """
     if not waiting:
         return []
-    oldest = waiting[0]
-    length = longest = len(oldest.ids)
-    batch = [oldest]
+    first = waiting[0]
+    length = longest = len(first.ids)
+    batch = [first]
     for text in sorted(waiting[1:], key=lambda text: abs(len(text.ids) - length)):
         padded = max(longest, len(text.ids))
         if padded * (len(batch) + 1) <= max_batch_tokens:

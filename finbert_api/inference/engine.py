@@ -5,11 +5,12 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from bisect import insort
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -18,13 +19,17 @@ from finbert_api.domain.sentiment import sentiment_of
 from finbert_api.inference.artifact import Manifest
 from finbert_api.inference.batching import EngineLimits, Scored, TokenRate, WaitingText, next_batch, token_count
 from finbert_api.inference.session import Session
-from finbert_api.inference.tokenizer import TextTokenizer
+from finbert_api.inference.tokenizer import TextTokenizer, Window
 from finbert_api.observability.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 5.0
 CAUSE_CHARACTERS = 300
+# Of the session's time, for texts that come together while others come alone; when none do, they have all of it.
+SHARE_OF_MANY = 0.5
+
+_Read = TypeVar("_Read")
 
 
 class Engine(Protocol):
@@ -50,8 +55,21 @@ class Engine(Protocol):
         tokenised. The future raises DeadlinePassed, InferenceFailed, or ModelUnavailable when the engine is closed.
         """
 
+    def submit_all(self, texts: Sequence[str], deadline: float) -> list[Future[Scored]]:
+        """The sentiments of texts, in their order, as soon as each is there; there is room for all of them or for none.
+
+        Others are not kept waiting until all are scored: the texts take turns with theirs. Raises as `submit`, but that
+        the future of a text that can't be tokenised raises InferenceFailed.
+        """
+
     def score(self, text: str, deadline: float) -> Scored:
         """Submits a text and waits for its sentiment until the deadline. Raises what `submit` and its future raise."""
+
+    def windows(self, text: str) -> list[Window]:
+        """The parts of a text that the model can read whole, which overlap; one when it can read the text whole.
+
+        Raises ModelUnavailable when no model is loaded, InferenceFailed when the text can't be tokenised.
+        """
 
     def close(self) -> None:
         """Ends the engine; callers that still wait get ModelUnavailable."""
@@ -94,6 +112,7 @@ class BatchingEngine:
         self._changed = threading.Condition(threading.Lock())
         self._waiting: list[WaitingText] = []
         self._waiting_tokens = 0
+        self._tokens_of_many = 0
         self._running: list[WaitingText] = []
         self._running_tokens = 0
         self._closed = False
@@ -127,19 +146,44 @@ class BatchingEngine:
         # Checked before the text is tokenised too: under overload, what a refusal costs is taken from the answers.
         with self._changed:
             self._require_room(0, deadline)
-        try:
-            tokens = self._tokenizer.tokenize(text)
-        except Exception as error:  # noqa: BLE001 - whatever the tokenizer raises; its message may quote the text
-            logger.error("text not tokenised", extra={"cause": type(error).__name__})  # noqa: TRY400 - as may the traceback
-            raise InferenceFailed("The text can't be tokenised") from None
-        waiting = WaitingText(tokens.ids, tokens.truncated, deadline, time.monotonic())
+        tokens = self._read(self._tokenizer.tokenize, text)
+        now = time.monotonic()
+        waiting = WaitingText(tokens.ids, tokens.truncated, deadline, arrived=now, turn=now)
         with self._changed:
             self._require_room(len(tokens), deadline)
-            self._waiting.append(waiting)
+            insort(self._waiting, waiting, key=_turn)
             self._waiting_tokens += len(tokens)
             self._changed.notify()
         self._metrics.queued()
         return waiting.future
+
+    def submit_all(self, texts: Sequence[str], deadline: float) -> list[Future[Scored]]:
+        """The sentiments of texts, each cut at the model's own limit. Raises as Engine.submit_all says."""
+        with self._changed:
+            self._require_room(0, deadline, many=True)
+        futures: list[Future[Scored]] = []
+        submitted: list[WaitingText] = []
+        turn = now = time.monotonic()
+        for text in texts:
+            try:
+                tokens = self._read(self._tokenizer.tokenize, text)
+            except InferenceFailed as error:
+                futures.append(Future())
+                futures[-1].set_exception(error)
+                continue
+            submitted.append(WaitingText(tokens.ids, tokens.truncated, deadline, arrived=now, turn=turn, of_many=True))
+            futures.append(submitted[-1].future)
+            turn += len(tokens) / (SHARE_OF_MANY * self._rate.per_second)
+        tokens_in_all = token_count(submitted)
+        with self._changed:
+            self._require_room(tokens_in_all, deadline, many=True)
+            self._waiting = sorted([*self._waiting, *submitted], key=_turn)
+            self._waiting_tokens += tokens_in_all
+            self._tokens_of_many += tokens_in_all
+            self._changed.notify()
+        for _ in submitted:
+            self._metrics.queued()
+        return futures
 
     def score(self, text: str, deadline: float) -> Scored:
         """Submits a text and waits for its sentiment until the deadline. Raises as Engine.submit and its future do."""
@@ -149,6 +193,10 @@ class BatchingEngine:
         except TimeoutError:  # the text needs no cancelling: its deadline takes it out of the queue
             raise DeadlinePassed from None
 
+    def windows(self, text: str) -> list[Window]:
+        """The parts of a text that the model can read whole. Raises InferenceFailed when it can't be tokenised."""
+        return self._read(self._tokenizer.windows, text)
+
     def close(self) -> None:
         """Ends the engine once its present run is over; callers that still wait get ModelUnavailable at once."""
         atexit.unregister(self.close)
@@ -156,8 +204,20 @@ class BatchingEngine:
         for thread in self._threads:
             thread.join(CLOSE_SECONDS)
 
-    def _require_room(self, tokens: int, deadline: float) -> None:
-        """Raises unless that many more tokens may wait; called with the lock held."""
+    def _read(self, tokenise: Callable[[str], _Read], text: str) -> _Read:
+        """What the tokenizer makes of a text."""
+        try:
+            return tokenise(text)
+        except Exception as error:  # noqa: BLE001 - whatever the tokenizer raises; its message may quote the text
+            logger.error("text not tokenised", extra={"cause": type(error).__name__})  # noqa: TRY400 - as may the traceback
+            raise InferenceFailed("The text can't be tokenised") from None
+
+    def _require_room(self, tokens: int, deadline: float, *, many: bool = False) -> None:
+        """Raises unless that many more tokens may wait; called with the lock held.
+
+        A text that comes alone takes turns with those of many, so that their room is none of its own. Of many there may
+        be more than can ever wait: they are taken when no others wait.
+        """
         if self._closed:
             raise _closed()
         remaining = deadline - time.monotonic()
@@ -166,10 +226,9 @@ class BatchingEngine:
         if not self._waiting and not self._running:
             return
         backlog_seconds = self.backlog_seconds
-        if (
-            self._waiting_tokens + tokens > self._limits.max_queue_tokens
-            or backlog_seconds + tokens / self._rate.per_second > remaining
-        ):
+        waiting = self._tokens_of_many if many else self._waiting_tokens - self._tokens_of_many
+        most = max(self._limits.max_queue_tokens, tokens) if many else self._limits.max_queue_tokens
+        if waiting + tokens > most or backlog_seconds + tokens / self._rate.per_second > remaining:
             raise Overloaded(backlog_seconds)
 
     def _run_batches(self) -> None:
@@ -204,6 +263,7 @@ class BatchingEngine:
                 taken = set(chosen)
                 self._waiting = [text for text in present if text not in taken]
                 self._waiting_tokens = token_count(self._waiting)
+                self._tokens_of_many = token_count(text for text in self._waiting if text.of_many)
                 # Without those that were cancelled.
                 self._running = [text for text in chosen if text.future.set_running_or_notify_cancel()]
                 self._running_tokens = token_count(self._running)
@@ -279,7 +339,8 @@ class BatchingEngine:
     def _stop(self) -> None:
         with self._changed:
             self._closed = True
-            left, self._waiting, self._waiting_tokens = self._waiting, [], 0
+            left, self._waiting = self._waiting, []
+            self._waiting_tokens = self._tokens_of_many = 0
             self._changed.notify()
         self._metrics.unqueued(len(left))
         _fail(left, _closed)
@@ -296,12 +357,24 @@ class UnavailableEngine:
         """Raises ModelUnavailable, always."""
         raise ModelUnavailable("No verified model is loaded")
 
+    def submit_all(self, texts: Sequence[str], deadline: float) -> list[Future[Scored]]:
+        """Raises ModelUnavailable, always."""
+        raise ModelUnavailable("No verified model is loaded")
+
     def score(self, text: str, deadline: float) -> Scored:
+        """Raises ModelUnavailable, always."""
+        raise ModelUnavailable("No verified model is loaded")
+
+    def windows(self, text: str) -> list[Window]:
         """Raises ModelUnavailable, always."""
         raise ModelUnavailable("No verified model is loaded")
 
     def close(self) -> None:
         """Has nothing to end."""
+
+
+def _turn(text: WaitingText) -> float:
+    return text.turn
 
 
 def _fail(texts: list[WaitingText], error: Callable[[], Exception]) -> None:

@@ -48,6 +48,11 @@ class Metrics:
         self._cache_failures = Counter(
             "cache_failures", "Tries of the cache that failed; answers go on without it.", registry=self._registry
         )
+        self._rate_limit_failures = Counter(
+            "rate_limit_failures",
+            "Requests let through because their rate limit could not be told.",
+            registry=self._registry,
+        )
         self._queue_depth = Gauge(
             "engine_queue_depth", "Texts that wait.", registry=self._registry, multiprocess_mode="livesum"
         )
@@ -97,6 +102,10 @@ class Metrics:
     def cache_failed(self) -> None:
         """Counts a try of the cache that failed."""
         self._cache_failures.inc()
+
+    def rate_limit_failed(self) -> None:
+        """Counts a request that was let through because its rate limit could not be told."""
+        self._rate_limit_failures.inc()
 
     def write_failed(self) -> None:
         """Counts a prediction that could not be stored."""

@@ -1,14 +1,16 @@
-"""Predict a text, keep the prediction, find it again."""
+"""Predict a text, and keep the prediction."""
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from finbert_api.domain.caller import Caller
-from finbert_api.domain.errors import Overloaded, PredictionNotFound, StorageUnavailable
-from finbert_api.domain.prediction import Page, Prediction
-from finbert_api.domain.sentiment import Label
+from finbert_api.domain.errors import FinbertError, Overloaded, StorageUnavailable
+from finbert_api.domain.identifiers import new_request_id
+from finbert_api.domain.prediction import Prediction
+from finbert_api.inference.batching import Scored
 from finbert_api.observability.metrics import Metrics
 from finbert_api.services.scores import ScoreService
 from finbert_api.storage.predictions import PredictionStore
@@ -18,7 +20,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A prediction, whether it needed no run of the model, whether its row is stored, and where its seconds went."""
+    """A prediction, whether it needed no run of the model, whether its row is stored, and where its seconds went.
+
+    `replayed` says that it is an earlier request's, found by its Idempotency-Key.
+    """
 
     prediction: Prediction
     cache_hit: bool
@@ -26,10 +31,11 @@ class Outcome:
     queue_seconds: float
     inference_seconds: float
     storage_seconds: float
+    replayed: bool = False
 
 
 class PredictionService:
-    """Predictions made, kept and found."""
+    """Predictions made and kept."""
 
     def __init__(self, scores: ScoreService, store: PredictionStore, metrics: Metrics) -> None:
         self._scores = scores
@@ -45,65 +51,126 @@ class PredictionService:
         """What refuses a text when too many wait; None when its scores are known, so that it need not."""
         return self._scores.refusal(text)
 
-    def predict(self, text: str, source: str | None, caller: Caller, request_id: UUID, deadline: float) -> Outcome:
+    def predict(
+        self,
+        text: str,
+        source: str | None,
+        caller: Caller,
+        request_id: UUID,
+        deadline: float,
+        *,
+        keep: Callable[[Prediction], bool] | None = None,
+    ) -> Outcome:
         """The model's prediction of a text under a fresh UUIDv7, stored before it is returned.
 
         When it can't be stored it is returned all the same, `stored` False. `deadline` is in seconds of
-        time.monotonic(). Raises ModelUnavailable, Overloaded, DeadlinePassed, InferenceFailed.
+        time.monotonic(). `keep` stores it in another way, and tells whether it did. Raises ModelUnavailable,
+        Overloaded, DeadlinePassed, InferenceFailed, and what `keep` raises.
         """
         arrived = time.perf_counter()
         scored, cache_hit = self._scores.score(text, deadline)
         scored_at = time.perf_counter()
-        prediction = Prediction(
-            request_id=request_id,
-            key_id=caller.key_id,
-            text=text,
-            source=source,
-            sentiment=scored.sentiment,
-            model_version=scored.model_version,
-            latency_ms=round((scored_at - arrived) * 1000, 1),
-            token_count=scored.token_count,
-            truncated=scored.truncated,
-        )
-        stored = self._keep(prediction)
-        self._metrics.predicted(prediction.label.value, prediction.model_version)
-        if cache_hit:
-            self._metrics.cache_hit()
-        else:
-            self._metrics.cache_missed()
-            self._metrics.inferred(scored.inference_seconds)
-        return Outcome(
-            prediction=prediction,
-            cache_hit=cache_hit,
-            stored=stored,
-            queue_seconds=scored.queue_seconds,
-            inference_seconds=scored.inference_seconds,
-            storage_seconds=time.perf_counter() - scored_at,
-        )
+        prediction = _prediction(request_id, caller, (text, source), scored, scored_at - arrived)
+        stored = (keep or self._keep)(prediction)
+        self._count(scored, cache_hit)
+        return _outcome(prediction, scored, cache_hit, stored=stored, storage_seconds=time.perf_counter() - scored_at)
 
-    def find(self, request_id: UUID, caller: Caller) -> Prediction:
-        """The prediction of that id. Raises PredictionNotFound, also when it is another key's; StorageUnavailable."""
-        prediction = self._store.get(request_id, caller.visible_key_id)
-        if prediction is None:
-            raise PredictionNotFound("Prediction not found")
-        return prediction
+    def predict_batch(
+        self, items: Sequence[tuple[str, str | None]], caller: Caller, deadline: float
+    ) -> list[Outcome | FinbertError]:
+        """The model's prediction of each (text, source), or what kept that text from being scored, in their order.
 
-    def page(self, limit: int, cursor: UUID | None, label: Label | None, caller: Caller) -> Page:
-        """A page of the predictions the caller may see, newest first. Raises StorageUnavailable."""
-        return self._store.page(limit, cursor, label, caller.visible_key_id)
+        They are one submission to the engine and one commit. `latency_ms` of each is how long its own text waited and
+        ran; `storage_seconds` is that of all. Raises ModelUnavailable, and Overloaded or DeadlinePassed when there is
+        no room for them; then none is stored.
+        """
+        request_ids = [new_request_id() for _ in items]
+        scored_items = self._scores.score_all([text for text, _ in items], deadline)
+        scored_at = time.perf_counter()
+        made = {
+            request_id: _prediction(
+                request_id, caller, item, scored[0], scored[0].queue_seconds + scored[0].inference_seconds
+            )
+            for request_id, item, scored in zip(request_ids, items, scored_items, strict=True)
+            if not isinstance(scored, FinbertError)
+        }
+        stored = self._keep_all(list(made.values()))
+        storage_seconds = time.perf_counter() - scored_at
+        outcomes: list[Outcome | FinbertError] = []
+        for request_id, scored in zip(request_ids, scored_items, strict=True):
+            if isinstance(scored, FinbertError):
+                outcomes.append(scored)
+                continue
+            self._count(*scored)
+            outcomes.append(
+                _outcome(made[request_id], *scored, stored=request_id in stored, storage_seconds=storage_seconds)
+            )
+        return outcomes
 
     def is_storage_connected(self) -> bool:
         """Whether predictions can be stored and found at the moment."""
         return self._store.is_connected()
 
+    def _count(self, scored: Scored, cache_hit: bool) -> None:
+        self._metrics.predicted(scored.sentiment.label.value, scored.model_version)
+        if cache_hit:
+            self._metrics.cache_hit()
+        else:
+            self._metrics.cache_missed()
+            self._metrics.inferred(scored.inference_seconds)
+
     def _keep(self, prediction: Prediction) -> bool:
         try:
             self._store.add(prediction)
         except StorageUnavailable as error:
-            self._metrics.write_failed()
-            logger.error(  # noqa: TRY400 - the cause in one line says it all; a traceback for each request would not
-                "prediction not stored",
-                extra={"prediction_id": str(prediction.request_id), "cause": error.reason},
-            )
+            self._not_stored(prediction, error)
             return False
         return True
+
+    def _keep_all(self, predictions: Sequence[Prediction]) -> set[UUID]:
+        """Those that are stored, by their request_id. Raises what only a defect can be the reason of."""
+        if not predictions:
+            return set()
+        faults = self._store.add_all(predictions)
+        for prediction, fault in zip(predictions, faults, strict=True):
+            if isinstance(fault, StorageUnavailable):
+                self._not_stored(prediction, fault)
+            elif fault is not None:
+                raise fault
+        return {each.request_id for each, fault in zip(predictions, faults, strict=True) if fault is None}
+
+    def _not_stored(self, prediction: Prediction, error: StorageUnavailable) -> None:
+        self._metrics.write_failed()
+        logger.error(
+            "prediction not stored", extra={"prediction_id": str(prediction.request_id), "cause": error.reason}
+        )
+
+
+def _prediction(
+    request_id: UUID, caller: Caller, item: tuple[str, str | None], scored: Scored, seconds: float
+) -> Prediction:
+    text, source = item
+    return Prediction(
+        request_id=request_id,
+        key_id=caller.key_id,
+        text=text,
+        source=source,
+        sentiment=scored.sentiment,
+        model_version=scored.model_version,
+        latency_ms=round(seconds * 1000, 1),
+        token_count=scored.token_count,
+        truncated=scored.truncated,
+    )
+
+
+def _outcome(
+    prediction: Prediction, scored: Scored, cache_hit: bool, *, stored: bool, storage_seconds: float
+) -> Outcome:
+    return Outcome(
+        prediction=prediction,
+        cache_hit=cache_hit,
+        stored=stored,
+        queue_seconds=scored.queue_seconds,
+        inference_seconds=scored.inference_seconds,
+        storage_seconds=storage_seconds,
+    )

@@ -28,13 +28,16 @@ class CachedScores:
 
 
 class ScoreCache(Protocol):
-    """Where scores wait for the same text. Neither method ever raises: at worst a text is scored again."""
+    """Where scores wait for the same text. No method ever raises: at worst a text is scored again."""
 
     def get(self, key: bytes) -> CachedScores | None:
         """The scores under a key of `cache_key`, None when there are none (any more)."""
 
     def put(self, key: bytes, scores: CachedScores) -> None:
         """Keeps scores for the time to live."""
+
+    def remove(self, key: bytes) -> None:
+        """Forgets the scores under a key, if there are any."""
 
 
 class NoCache:
@@ -45,6 +48,9 @@ class NoCache:
 
     def put(self, key: bytes, scores: CachedScores) -> None:
         """Forgets them at once."""
+
+    def remove(self, key: bytes) -> None:
+        """Nothing is there to forget."""
 
 
 class LocalCache:
@@ -65,6 +71,11 @@ class LocalCache:
         packed = pack(scores)
         with self._lock:
             self._packed[key] = packed
+
+    def remove(self, key: bytes) -> None:
+        """Forgets the scores under a key in this process."""
+        with self._lock:
+            self._packed.pop(key, None)
 
 
 def cache_key(identity: str, text: str) -> bytes:

@@ -1,23 +1,26 @@
 """Predictions in PostgreSQL: one by one in, by id or by page out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import Row, delete, select, text
 from sqlalchemy.sql import Select
 
 from finbert_api.domain.errors import StorageUnavailable
-from finbert_api.domain.prediction import Page, Prediction
+from finbert_api.domain.prediction import Page, Prediction, PredictionFilter
 from finbert_api.domain.sentiment import Label, Sentiment
 from finbert_api.extensions import db
 from finbert_api.storage.connections import connect
-from finbert_api.storage.tables import PredictionCountRow, PredictionRow
-from finbert_api.storage.transactions import reading
+from finbert_api.storage.selections import count_query, rows_query
+from finbert_api.storage.tables import PredictionRow
+from finbert_api.storage.transactions import reading, writing
 from finbert_api.storage.writer import GroupWriter
 
-# Bounds beyond every UUIDv7.
-_LOWEST_ID = UUID(int=0)
-_HIGHEST_ID = UUID(int=2**128 - 1)
+# Of two thousand characters each, they take a few megabytes.
+STEP_ROWS = 500
+
+_COLUMNS = tuple(PredictionRow.__table__.columns)
 
 
 class PredictionStore:
@@ -31,37 +34,63 @@ class PredictionStore:
 
         Raises StorageUnavailable when the row may not be stored.
         """
-        self._writer.add(_row(prediction))
+        self._writer.add(row_of(prediction))
+
+    def add_all(self, predictions: Sequence[Prediction]) -> list[Exception | None]:
+        """What kept each prediction from being stored, None where it is durable; all in one commit, if all can be."""
+        return self._writer.add_all([row_of(prediction) for prediction in predictions])
 
     def get(self, request_id: UUID, visible_key_id: UUID | None) -> Prediction | None:
         """The prediction of that id, if it belongs to the given key (None: to any); else None."""
         query = _visible(select(PredictionRow).where(PredictionRow.request_id == request_id), visible_key_id)
         with reading() as session:
             row = session.scalars(query).one_or_none()
-            return _prediction(row) if row else None
+            return prediction_of(row) if row else None
 
-    def page(self, limit: int, cursor: UUID | None, label: Label | None, visible_key_id: UUID | None) -> Page:
+    def page(self, limit: int, cursor: UUID | None, wanted: PredictionFilter, visible_key_id: UUID | None) -> Page:
         """Up to `limit` predictions before `cursor`, newest first, and the exact count of all that match.
 
         The page is read by key, not by offset: rows that are added meanwhile neither shift nor repeat it, and the cost
         does not grow with the table.
         """
-        filters = {
-            name: value
-            for name, value in (("key_id", visible_key_id), ("label", label and label.value))
-            if value is not None
-        }
-        rows = _page_query(filters, cursor).limit(limit + 1)
-        count = select(func.coalesce(func.sum(PredictionCountRow.predictions), 0)).filter_by(**filters)
         with reading() as session:
-            found = [_prediction(row) for row in session.scalars(rows)]
-            total_count = int(session.scalars(count).one())
+            rows = session.scalars(rows_query(wanted, visible_key_id, cursor, limit + 1))
+            found = [prediction_of(row) for row in rows]
+            total_count = int(session.scalars(count_query(wanted, visible_key_id)).one())
         items = found[:limit]
         return Page(
             items=items,
             next_cursor=items[-1].request_id if len(found) > limit else None,
             total_count=total_count,
         )
+
+    def walk(self, wanted: PredictionFilter, visible_key_id: UUID | None) -> Iterator[list[Prediction]]:
+        """All predictions that match, newest first, some at a time.
+
+        Each step is a read of its own: however slowly they are taken, no transaction and no connection waits meanwhile.
+        Raises StorageUnavailable, at any step.
+        """
+        cursor = None
+        while True:
+            # Plain rows, since objects of the session's own take as long again.
+            query = rows_query(wanted, visible_key_id, cursor, STEP_ROWS).with_only_columns(*_COLUMNS)
+            with reading() as session:
+                found = [prediction_of(row) for row in session.execute(query)]
+            yield found
+            if len(found) < STEP_ROWS:
+                return
+            cursor = found[-1].request_id
+
+    def remove(self, request_id: UUID, visible_key_id: UUID | None) -> str | None:
+        """Removes the prediction of that id, if it belongs to the given key (None: to any), with all that hangs on it.
+
+        Its text; None when there is no such prediction. Raises StorageUnavailable.
+        """
+        removal = delete(PredictionRow).where(PredictionRow.request_id == request_id).returning(PredictionRow.text)
+        if visible_key_id is not None:
+            removal = removal.where(PredictionRow.key_id == visible_key_id)
+        with writing() as session:
+            return session.scalars(removal).one_or_none()
 
     def is_connected(self) -> bool:
         """Whether the database answers and holds the tables."""
@@ -73,7 +102,7 @@ class PredictionStore:
         return True
 
 
-def _row(prediction: Prediction) -> tuple[object, ...]:
+def row_of(prediction: Prediction) -> tuple[object, ...]:
     """The values of a row, in the order of its columns."""
     scores = prediction.sentiment.scores
     return (
@@ -93,28 +122,12 @@ def _row(prediction: Prediction) -> tuple[object, ...]:
     )
 
 
-def _page_query(filters: Mapping[str, object], cursor: UUID | None) -> Select[PredictionRow]:
-    """The rows that match, before the cursor, newest first, in the order of the one index made for these filters.
-
-    The filters are written as bounds of a row comparison and lead the order. Written as plain equalities they would let
-    the planner walk the primary key instead, past every newer row that does not match: the page of a client that fell
-    silent would grow with the table.
-    """
-    columns = [*(getattr(PredictionRow, name) for name in filters), PredictionRow.request_id]
-    values = list(filters.values())
-    return (
-        select(PredictionRow)
-        .where(tuple_(*columns) > tuple_(*values, _LOWEST_ID))
-        .where(tuple_(*columns) < tuple_(*values, cursor or _HIGHEST_ID))
-        .order_by(*(column.desc() for column in columns))
-    )
-
-
 def _visible(query: Select[PredictionRow], visible_key_id: UUID | None) -> Select[PredictionRow]:
     return query if visible_key_id is None else query.where(PredictionRow.key_id == visible_key_id)
 
 
-def _prediction(row: PredictionRow) -> Prediction:
+def prediction_of(row: PredictionRow | Row[*tuple[Any, ...]]) -> Prediction:
+    """The prediction that a row holds."""
     scores = {
         Label.POSITIVE: row.score_positive,
         Label.NEGATIVE: row.score_negative,

@@ -59,11 +59,16 @@ class GroupWriter:
             self._lead(batch)
         else:
             batch.written.wait()
-        fault = batch.faults[place]
-        if isinstance(fault, psycopg.Error):
-            raise storage_unavailable("The database can't be written at the moment", fault)
-        if fault is not None:
+        if (fault := _told(batch.faults[place])) is not None:
             raise fault
+
+    def add_all(self, rows: Sequence[Sequence[object]]) -> list[Exception | None]:
+        """What kept each row, as `add` takes it, from being stored; None where it is durable.
+
+        They are one statement and one commit of their own, unless PostgreSQL refuses one of them.
+        """
+        with self._turn:
+            return [_told(fault) for fault in self._write(rows)]
 
     def _lead(self, batch: _Batch) -> None:
         try:
@@ -112,12 +117,20 @@ class GroupWriter:
             # With PostgreSQL's own placeholders there is nothing to translate in a statement, at each of its runs.
             self._cursor = psycopg.RawCursor(connection)
         values = [value for row in rows for value in row]
-        self._cursor.execute(_insert_statement(len(rows)), values, prepare=True)
+        # What PostgreSQL would keep of a larger statement takes more of its memory than the planning takes time.
+        self._cursor.execute(_insert_statement(len(rows)), values, prepare=len(rows) <= LARGEST_BATCH)
+
+
+def _told(fault: Exception | None) -> Exception | None:
+    """A fault as callers are told of it."""
+    if isinstance(fault, psycopg.Error):
+        return storage_unavailable("The database can't be written at the moment", fault)
+    return fault
 
 
 @cache
 def _insert_statement(rows: int) -> bytes:
-    """The statement that inserts so many rows; PostgreSQL plans it once a connection."""
+    """The statement that inserts so many rows."""
     places = (f"${number}" for number in range(1, rows * len(COLUMNS) + 1))
     values = ", ".join(f"({', '.join(islice(places, len(COLUMNS)))})" for _ in range(rows))
     table = PredictionRow.__tablename__

@@ -92,7 +92,7 @@ def test_the_longest_valid_body_fits(client, admin, app):
     assert response.status_code == 200
     # The one request of this module that is stored; the table is left as the fixture wants it.
     with app.app_context():
-        db.session.execute(db.text("TRUNCATE predictions"))
+        db.session.execute(db.text("TRUNCATE predictions CASCADE"))
         db.session.commit()
 
 
@@ -103,6 +103,9 @@ def test_the_longest_valid_body_fits(client, admin, app):
         ("limit=1_0", "limit"), ("limit=%D9%A1", "limit"), ("limit=", "limit"), ("limit=99999999999999999999", "limit"),
         ("cursor=x", "cursor"), ("cursor=", "cursor"), ("cursor=%00", "cursor"),
         ("cursor={00000000-0000-0000-0000-000000000000}", "cursor"),
+        ("source=" + "s" * 101, "source"), ("source=%00", "source"), ("model_version=%00", "model_version"),
+        ("since=yesterday", "since"), ("since=", "since"), ("since=2026-01-31", "since"),
+        ("since=2026-01-31T09:30:00", "since"), ("until=2026-02-30T09:30:00Z", "until"), ("until=1e9", "until"),
         ("label=great", "label"), ("label=POSITIVE", "label"), ("label=", "label"), ("page=2", "page"),
     ],
 )  # fmt: skip

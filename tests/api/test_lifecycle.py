@@ -11,6 +11,7 @@ def test_every_answer_has_its_id_and_the_security_headers(client, admin):
         assert response.headers["X-Request-ID"]
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["X-Frame-Options"] == "DENY"
+        assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
         assert response.headers["Cache-Control"] == "no-store"
 
@@ -48,7 +49,7 @@ def test_a_defect_is_a_500_that_reveals_nothing_and_is_logged_once(app, client, 
     def fail(*_args, **_kwargs):
         raise RuntimeError("the inner secret")
 
-    monkeypatch.setattr(type(app.extensions["finbert"].predictions), "page", fail)
+    monkeypatch.setattr(type(app.extensions["finbert"].history), "page", fail)
     response = client.get("/api/v1/predictions", headers=admin)
     assert response.status_code == 500
     assert response.content_type == "application/problem+json"

@@ -77,3 +77,38 @@ def test_clients_see_their_own_predictions_and_admins_all(client, admin, made, m
     assert client.get(url, headers=ann).status_code == 200
     assert client.get(url, headers=admin).status_code == 200
     assert client.get(url, headers=bob).status_code == 404
+
+
+def test_every_filter_selects_and_counts(client, admin):
+    def predict(text, **source):
+        return client.post("/api/v1/predict", json={"text": text} | source, headers=admin).json
+
+    news = [predict(text, source="news") for text in TEXTS]
+    plain, calls = predict(TEXTS[0]), predict(TEXTS[0], source="calls & more")
+    times = [each["created_at"] for each in (*news, plain, calls)]
+    assert times == sorted(set(times))
+    everything = [calls, plain, *news[::-1]]
+    version = plain["model_version"]
+    for query, expected in (
+        ({"source": "news"}, news[::-1]),
+        ({"source": "calls & more"}, [calls]),
+        ({"source": ""}, []),
+        ({"source": "news", "label": news[1]["label"]}, [news[1]]),
+        ({"model_version": version}, everything),
+        ({"model_version": "another"}, []),
+        ({"since": plain["created_at"]}, [calls, plain]),
+        ({"until": plain["created_at"]}, news[::-1]),
+        ({"since": news[1]["created_at"], "until": plain["created_at"]}, [news[2], news[1]]),
+        ({"since": plain["created_at"], "until": news[0]["created_at"]}, []),
+        ({"source": "news", "model_version": version, "since": news[1]["created_at"]}, [news[2], news[1]]),
+    ):
+        assert listed(client, admin, **query) == {
+            "items": expected, "next_cursor": None, "total_count": len(expected)
+        }, query  # fmt: skip
+
+
+@pytest.mark.parametrize("zone", ["Z", "z", "+02:00", "-11:30"])
+def test_a_moment_may_be_of_any_zone(client, admin, made, zone):
+    hour = "T23:59:59.999" if zone in {"Z", "z"} else "T00:00:00"
+    assert listed(client, admin, since=f"2020-02-29{hour}{zone}")["total_count"] == 9
+    assert listed(client, admin, until=f"2020-02-29{hour}{zone}")["total_count"] == 0

@@ -4,10 +4,14 @@ import re
 import subprocess
 
 import click
+from described import operations, parameters
 
 from finbert_api.cli.main import finbert
 from finbert_api.settings import PROJECT_ROOT, settings_from_environment
 
+API = (PROJECT_ROOT / "docs" / "api.md").read_text()
+# Method, path, description and errors of each row.
+ROUTES = re.findall(r"^\| `([A-Z]+) (/\S*?)` \| (.*?) \| ([0-9 ]*?) *\|$", API, re.MULTILINE)
 SETTINGS = (PROJECT_ROOT / "docs" / "settings.md").read_text()
 
 
@@ -38,11 +42,35 @@ def test_the_example_file_names_known_settings_alone():
 
 
 def test_every_endpoint_is_documented(app):
-    documented = set(
-        re.findall(r"^\| `(?:[A-Z]+) (/\S*?)` \|", (PROJECT_ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
-    )
-    routes = {re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
-    assert documented == {route for route in routes if not route.startswith("/docs/")}
+    documented = {(method, path) for method, path, *_ in ROUTES}
+    assert documented == {
+        (method, re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        if not rule.rule.startswith("/docs/")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_every_error_of_a_route_is_documented(client):
+    document = client.get("/openapi.json").json
+    documented = {(method, path): errors.split() for method, path, _, errors in ROUTES}
+    for method, path, operation in operations(document):
+        of_all = {"401", "500", "503"} if path.startswith("/api/v1/") else {"500"}
+        listed = [status for status in operation["responses"] if int(status) >= 400 and status not in of_all]
+        assert documented[method.upper(), path] == listed, f"{method} {path}"
+    statuses = {
+        status for _, _, operation in operations(document) for status in operation["responses"] if status >= "400"
+    }
+    assert set(re.findall(r"^\| (\d{3}) \|", API, re.MULTILINE)) == statuses | {"405"}
+
+
+def test_every_query_parameter_is_documented(client):
+    document = client.get("/openapi.json").json
+    said = {(method, path): text for method, path, text, _ in ROUTES}
+    for method, path, operation in operations(document):
+        for parameter in parameters(document, path, operation):
+            if parameter["in"] == "query":
+                assert f"`{parameter['name']}`" in said[method.upper(), path], f"{method} {path}"
 
 
 def test_every_metric_is_documented(client, admin):

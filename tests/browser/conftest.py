@@ -4,7 +4,7 @@ from support import Service
 
 @pytest.fixture(scope="module")
 def live_docs(database_url, tmp_path_factory):
-    """The address of a running service."""
+    """A running service."""
     service = Service(tmp_path_factory.mktemp("docs") / "data", DATABASE_URL=database_url).wait_until_ready()
-    yield f"http://127.0.0.1:{service.port}"
+    yield service
     service.stop()

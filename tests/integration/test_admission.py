@@ -4,37 +4,43 @@ import http.client
 import json
 import socket
 from contextlib import closing
+from itertools import count
 
 import pytest
 from support import ADMIN_KEY, wait_for
 
 KNOWN, UNKNOWN = "Profit rose.", "Profit fell."
+ORIGIN = "https://app.example.com"
 
 
 @pytest.fixture
 def service(start_service, fresh_database):
     """One worker with two threads, one of which may wait for the model."""
-    return start_service(DATABASE_URL=fresh_database(), WEB_CONCURRENCY="1", WORKER_THREADS="2").wait_until_ready()
+    environment = {"DATABASE_URL": fresh_database(), "WEB_CONCURRENCY": "1", "WORKER_THREADS": "2"}
+    return start_service(**environment, CORS_ORIGINS=ORIGIN).wait_until_ready()
 
 
 class Client:
-    """A client that keeps its connection."""
+    """A client that keeps its connection, and sends each request in one piece: what comes in two is not refused."""
 
     def __init__(self, service):
-        self._connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+        self._socket = socket.create_connection(("127.0.0.1", service.port), timeout=30)
 
     def send(self, method, path, body=None, **headers):
-        headers = {"X-API-Key": ADMIN_KEY, "Content-Type": "application/json"} | headers
-        content = json.dumps(body) if isinstance(body, dict) else body
-        self._connection.request(method, path, content, headers)
-        answer = self._connection.getresponse()
+        content = (json.dumps(body) if isinstance(body, dict) else body or "").encode()
+        headers = {"Host": "x", "X-API-Key": ADMIN_KEY, "Content-Type": "application/json"} | headers
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        head = f"{method} {path} HTTP/1.1\r\n{''.join(lines)}Content-Length: {len(content)}\r\n\r\n"
+        self._socket.sendall(head.encode() + content)
+        answer = http.client.HTTPResponse(self._socket, method=method)
+        answer.begin()
         return answer, json.loads(answer.read())
 
     def predict(self, text, **headers):
         return self.send("POST", "/api/v1/predict", {"text": text}, **headers)
 
     def close(self):
-        self._connection.close()
+        self._socket.close()
 
 
 @pytest.fixture
@@ -53,7 +59,9 @@ def full(service, client):
             f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nX-API-Key: {ADMIN_KEY}\r\n"
             "Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{".encode()
         )
-        wait_for(lambda: client.predict(UNKNOWN)[0].status == 503, "the thread to be taken")
+        # Another text each time: one that found room is known from then on, and never refused.
+        tries = count()
+        wait_for(lambda: client.predict(f"{next(tries)} {UNKNOWN}")[0].status == 503, "the thread to be taken")
         yield service
 
 
@@ -83,6 +91,10 @@ def test_what_needs_no_room_is_answered(full, client):
     assert (answer.status, answer.headers["X-Cache"], prediction["label"]) == (200, "hit", "positive")
     assert client.send("GET", "/health")[0].status == 200
     assert client.send("GET", f"/api/v1/predictions/{prediction['request_id']}")[1] == prediction
+
+
+def test_a_page_of_another_origin_can_read_its_answer(full, client):
+    assert client.predict(UNKNOWN, Origin=ORIGIN)[0].headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
 @pytest.mark.parametrize(

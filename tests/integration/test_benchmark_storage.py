@@ -5,12 +5,19 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from rows import prediction
+from sqlalchemy import text
 
+from benchmarks.figures import WrongFigures, check_figures
+from benchmarks.seeding import NEWEST
 from benchmarks.walking import WALK_LIMIT, WALK_PAGES, WrongPage, check_walks
+from finbert_api.extensions import db
 from finbert_api.settings import PROJECT_ROOT
+from finbert_api.storage.predictions import PredictionStore
 
 RATIOS = ("page_1m_vs_1k", "page_label_1m_vs_1k", "count_1m_vs_1k", "count_label_1m_vs_1k")
 IDS = [UUID(int=number) for number in range(3 * WALK_LIMIT * WALK_PAGES, 0, -1)]
@@ -36,8 +43,21 @@ def test_prints_its_ratios_as_the_last_line_and_keeps_them(tmp_path):
     # Three walks over each view of each table; the smaller views have fewer rows than a walk would reach.
     assert all(met > 3 * WALK_LIMIT * WALK_PAGES for met in figures["checked"])
     assert all(figures[name] > 0 for name in RATIOS)
+    assert figures["analytics_ms_max"] >= max(figures["analytics_ms"].values()) > 0
+    assert figures["export_peak_mb"] >= 0
     assert json.loads((tmp_path / "storage.json").read_text()) == figures
     assert (tmp_path / "storage.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_figures_that_the_table_contradicts_fail_the_check(app, database_url):
+    made = [prediction(request_id=UUID(int=int((NEWEST - timedelta(days=9)).timestamp() * 1000) << 80 | 1))]
+    with app.app_context():
+        PredictionStore().add_all(made)
+        check_figures(app, database_url)
+        db.session.execute(text("UPDATE prediction_rollup SET positive = positive + 1"))
+        db.session.commit()
+        with pytest.raises(WrongFigures, match="m-1"):
+            check_figures(app, database_url)
 
 
 @dataclass

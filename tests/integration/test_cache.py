@@ -40,7 +40,7 @@ def cache(server, metrics):
 
 @pytest.fixture
 def short_pause(monkeypatch):
-    monkeypatch.setattr("finbert_api.storage.redis_cache.PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("finbert_api.storage.circuit.PAUSE_SECONDS", 0.1)
 
 
 def failures(metrics):
@@ -48,7 +48,7 @@ def failures(metrics):
 
 
 def end_pause(cache):
-    cache._retry_at = min(cache._retry_at, 1e-9)
+    cache._circuit._retry_at = min(cache._circuit._retry_at, 1e-9)
 
 
 def found_in_time(cache, key=KEY):
@@ -124,7 +124,7 @@ def test_a_dead_redis_is_a_miss_that_is_not_paid_again_and_is_used_again_when_it
     end_pause(cache)
     cache.put(KEY, SCORES)
     assert cache.get(KEY) == SCORES
-    lines = [line for line in log_lines() if line["logger"] == "finbert_api.storage.redis_cache"]
+    lines = [line for line in log_lines() if line["logger"] == "finbert_api.storage.circuit"]
     assert [(line["level"], line.get("cause")) for line in lines] == [("WARNING", "ConnectionError"), ("INFO", None)]
 
 
@@ -234,3 +234,16 @@ def test_services_share_what_one_of_them_computed_and_go_on_without_redis(server
     for service in services:
         wait_for(lambda service=service: predict(service)[0] == "hit", "Redis to be used again")
     assert not [service for service in services if PASSWORD in service.output() or TEXT in service.output()]
+
+
+def test_what_is_removed_is_gone_for_all_and_nothing_else(server, cache, metrics):
+    other = RedisCache(server.url, 60, 8, metrics)
+    cache.put(KEY, SCORES)
+    cache.put(OTHER_KEY, OTHER_SCORES)
+    for _ in range(2):
+        other.remove(KEY)
+    assert cache.get(KEY) is None
+    assert cache.get(OTHER_KEY) == OTHER_SCORES
+    server.kill()
+    cache.remove(OTHER_KEY)
+    assert failures(metrics) == 1

@@ -71,10 +71,17 @@ def test_predictions_are_answered_with_a_warning_while_the_database_is_away(outa
     assert TEXT not in service.output()
     assert b"db_write_failures_total 1.0" in service.request("GET", "/metrics")[2]
 
+    status, headers, body = service.request("POST", "/api/v1/predict/batch", {"items": [{"text": TEXT}, {"text": ""}]})
+    assert (status, body["succeeded"], body["failed"]) == (200, 1, 1)
+    assert headers["X-Storage-Warning"] == "write_failed"
     assert predict(service, database.client)[0] == 200
     assert predict(service, {"X-API-Key": "never seen"})[0] == 503
+    # What can't be stored could not be given again.
+    once = ADMIN | {"Idempotency-Key": "once"}
+    assert predict(service, once)[0] == 503
 
     database.end()
+    assert predict(service, once)[2] == predict(service, once)[2]
     status, headers, body = predict(service)
     assert status == 200
     assert headers["X-Storage-Warning"] is None

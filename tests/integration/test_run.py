@@ -58,9 +58,12 @@ def test_without_a_key_one_is_made_kept_and_readable_by_its_owner_alone(start_se
     key = path.read_text().strip()
     assert path.stat().st_mode & 0o077 == 0
     assert first.request("GET", "/api/v1/predictions", headers={"X-API-Key": key})[0] == 200
+    token = first.request("POST", "/api/v1/auth/token", headers={"X-API-Key": key})[2]["access_token"]
+    assert (first.data_dir / "jwt_secret").stat().st_mode & 0o077 == 0
     first.stop()
     second = start_service(API_KEY="", DATABASE_URL=url).wait_until_ready()
-    assert second.request("GET", "/api/v1/predictions", headers={"X-API-Key": key})[0] == 200
+    for headers in ({"X-API-Key": key}, {"Authorization": f"Bearer {token}"}):
+        assert second.request("GET", "/api/v1/predictions", headers=headers)[0] == 200
 
 
 def test_a_killed_service_leaves_data_that_the_next_one_takes_over_and_stops(start_service):

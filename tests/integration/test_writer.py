@@ -123,6 +123,35 @@ def test_a_row_that_can_not_even_be_sent_fails_alone(writing):
         unsendable.result()
 
 
+def test_many_rows_of_one_caller_are_one_commit(writing, elsewhere):
+    for count in (1, LARGEST_BATCH, 100):
+        made = [prediction() for _ in range(count)]
+        assert writing.store.add_all(made) == [None] * count
+        ids = [each.request_id for each in made]
+        commits = elsewhere.execute(
+            "SELECT count(*) FROM predictions WHERE request_id = ANY(%s) GROUP BY xmin::text", [ids]
+        ).fetchall()
+        assert commits == [(count,)]
+
+
+def test_of_many_rows_of_one_caller_the_one_that_is_refused_fails_alone(writing, elsewhere):
+    made = [prediction() for _ in range(5)]
+    made[2] = prediction(text="a client's text with \0")
+    faults = writing.store.add_all(made)
+    assert [fault is None for fault in faults] == [True, True, False, True, True]
+    assert isinstance(faults[2], StorageUnavailable)
+    assert faults[2].reason.startswith("DataError")
+    assert "a client's text" not in str(faults[2]) + faults[2].reason
+    assert elsewhere.execute("SELECT count(*) FROM predictions").fetchone()[0] == 4
+
+
+def test_statements_of_many_rows_are_not_kept_by_postgresql(writing):
+    for count in range(LARGEST_BATCH - 1, LARGEST_BATCH + 10):
+        writing.store.add_all([prediction() for _ in range(count)])
+    kept = writing.store._writer._cursor.connection.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert len(kept) == 2
+
+
 def test_the_connection_ends_with_the_store(app, elsewhere):
     with app.app_context():
         store = PredictionStore()

@@ -43,8 +43,19 @@ def test_every_usual_spelling_of_a_postgresql_url_is_taken(scheme):
         ("MODEL_STORE", "/no/such/folder", "existing folder"),
         ("ONNX_MODEL_PATH", "/no/such/file", "existing file"),
         ("TOKENIZER_PATH", "/no/such/file", "existing file"),
+        ("JWT_SECRET", "x" * 31, "at least 32 bytes"),
+        ("JWT_LIFETIME_SECONDS", "59", "from 60 to 86400"),
         ("CACHE_TTL_SECONDS", "-1", "whole number from 0"),
         ("CACHE_ENTRIES", "0", "whole number from 1"),
+        ("RATE_LIMIT_PREDICT", "100", "off or 1 to 100000 per second"),
+        ("RATE_LIMIT_PREDICT", "0/minute", "off or 1 to"),
+        ("RATE_LIMIT_BATCH", "100001/day", "off or 1 to"),
+        ("RATE_LIMIT_ANALYTICS", "1/fortnight", "off or 1 to"),
+        ("CORS_ORIGINS", "app.example.com", "origins like https://app.example.com"),
+        ("CORS_ORIGINS", "https://app.example.com/", "origins like"),
+        ("CORS_ORIGINS", "https://app.example.com,", "origins like"),
+        ("CORS_ORIGINS", "https://app.example.com, *", "or [*] alone"),
+        ("CORS_ORIGINS", "https://.*", "origins like"),
         ("REDIS_URL", "localhost:6379", "not a Redis URL"),
         ("REDIS_URL", "http://localhost", "not a Redis URL"),
         ("REDIS_URL", "redis://", "not a Redis URL"),
@@ -70,6 +81,8 @@ def test_a_bad_value_is_one_line_that_names_the_variable(name, value, message):
     [
         {"API_KEY": "sesame with spaces"},
         {"API_KEY": "sésame"},
+        {"JWT_SECRET": "sesame"},
+        {"JWT_SECRET": "sesame " * 10},
         {"DATABASE_URL": "mysql://ann:sesame@db/x"},
         {"REDIS_URL": "http://:sesame@host"},
         {"REDIS_URL": "redis://:sesame#@host"},
@@ -89,6 +102,26 @@ def test_a_secret_is_never_part_of_the_message(environment):
 )
 def test_every_form_of_a_redis_url_is_taken(url):
     assert settings_from_environment({"REDIS_URL": url}).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("value", "rate"),
+    [("", "100/minute"), ("5/second", "5/second"), ("007 per Day", "7/day"), ("off", None), ("OFF", None), ("0", None)],
+)
+def test_a_rate_limit_is_a_rate_or_off(value, rate):
+    assert settings_from_environment({"RATE_LIMIT_PREDICT": value}).rate_limit_predict == rate
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        ("https://App.example.com, http://[::1]:3000", ("https://app.example.com", "http://[::1]:3000")),
+    ],
+)
+def test_origins_are_those_that_browsers_send(value, origins):
+    assert settings_from_environment({"CORS_ORIGINS": value}).cors_origins == origins
 
 
 @pytest.mark.parametrize(("threads", "requests"), [("1", 1), ("2", 1), ("8", 7), ("64", 56)])

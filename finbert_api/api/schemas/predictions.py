@@ -1,13 +1,17 @@
 """The bodies and queries of predictions, described for their readers."""
 
-from marshmallow import Schema, fields
+from typing import Any
 
-from finbert_api.api.fields import CanonicalUuid, PlainInteger, StorableString, UtcMilliseconds
-from finbert_api.api.schemas.base import EXAMPLE_ID, EXAMPLE_TEXT, RequestSchema
+from marshmallow import Schema, fields, post_load
+
+from finbert_api.api.fields import CanonicalUuid, Moment, PlainInteger, StorableString, UtcMilliseconds
+from finbert_api.api.schemas.base import EXAMPLE_ID, EXAMPLE_MODEL_VERSION, EXAMPLE_TEXT, EXAMPLE_TIME, RequestSchema
+from finbert_api.domain.prediction import PredictionFilter
 from finbert_api.domain.sentiment import Label
 
 LONGEST_TEXT = 2_000
 LONGEST_SOURCE = 100
+LONGEST_MODEL_VERSION = 100
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 20
 
@@ -23,7 +27,6 @@ class PredictRequestSchema(RequestSchema):
         metadata={
             "description": "The text, kept and read exactly as sent; not blank, without NUL characters",
             "example": EXAMPLE_TEXT,
-            "pattern": r"[^\s\x00]",
         },
         error_messages={"required": "is missing", "null": "must not be null"},
     )
@@ -38,9 +41,15 @@ class PredictRequestSchema(RequestSchema):
 class ScoresSchema(Schema):
     """The score of each label after softmax, rounded to four decimals."""
 
-    positive = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.9741})
-    negative = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.0156})
-    neutral = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1, "example": 0.0103})
+    positive = fields.Float(
+        required=True, metadata={"description": "P(positive)", "minimum": 0, "maximum": 1, "example": 0.9743}
+    )
+    negative = fields.Float(
+        required=True, metadata={"description": "P(negative)", "minimum": 0, "maximum": 1, "example": 0.0155}
+    )
+    neutral = fields.Float(
+        required=True, metadata={"description": "P(neutral)", "minimum": 0, "maximum": 1, "example": 0.0103}
+    )
 
 
 class PredictionSchema(Schema):
@@ -59,42 +68,45 @@ class PredictionSchema(Schema):
     label = fields.Enum(
         Label, by_value=True, required=True, metadata={"description": "The label with the highest score"}
     )
-    scores = fields.Nested(ScoresSchema, required=True)
-    confidence = fields.Float(required=True, metadata={"description": "The label's score", "example": 0.9741})
+    scores = fields.Nested(
+        ScoresSchema,
+        required=True,
+        metadata={"description": "The score of each label; together they make 1, but for rounding"},
+    )
+    confidence = fields.Float(
+        required=True, metadata={"description": "The label's score", "minimum": 0, "maximum": 1, "example": 0.9743}
+    )
     sentiment_score = fields.Float(
-        required=True, metadata={"description": "P(positive) - P(negative), from -1 to 1", "example": 0.9585}
+        required=True,
+        metadata={"description": "P(positive) - P(negative)", "minimum": -1, "maximum": 1, "example": 0.9588},
     )
     model_version = fields.String(
-        required=True, metadata={"description": "The model that said so", "example": "finbert-compact-1.1.0"}
+        required=True, metadata={"description": "The model that said so", "example": EXAMPLE_MODEL_VERSION}
     )
     latency_ms = fields.Float(
         required=True,
-        metadata={"description": "Milliseconds from the text's arrival to its scores, storage not included"},
+        metadata={
+            "description": "Milliseconds from the text's arrival to its scores, storage not included",
+            "minimum": 0,
+            "example": 8.3,
+        },
     )
     token_count = fields.Integer(
         required=True, metadata={"description": "Tokens the model read, special tokens included", "example": 14}
     )
     truncated = fields.Boolean(
-        required=True, metadata={"description": "Whether the text had more tokens than the model reads (512)"}
+        required=True,
+        metadata={"description": "Whether the text had more tokens than the model reads (512)", "example": False},
     )
     created_at = UtcMilliseconds(
         required=True,
-        metadata={"description": "When the request arrived, in UTC", "example": "2026-01-31T09:30:00.123Z"},
+        metadata={"description": "When the request arrived, in UTC", "example": EXAMPLE_TIME},
     )
 
 
-class PageQuerySchema(RequestSchema):
-    """Which page of predictions."""
+class FilterQuerySchema(RequestSchema):
+    """Which predictions: those that match every parameter that is given."""
 
-    limit = PlainInteger(
-        lowest=1,
-        highest=LARGEST_PAGE,
-        load_default=DEFAULT_PAGE,
-        metadata={"description": "How many predictions at most"},
-    )
-    cursor = CanonicalUuid(
-        load_default=None, metadata={"description": "The `next_cursor` of the page before; without it, the first page"}
-    )
     label = fields.Enum(
         Label,
         by_value=True,
@@ -102,12 +114,78 @@ class PageQuerySchema(RequestSchema):
         metadata={"description": "Only predictions with this label"},
         error_messages={"unknown": "must be one of: {choices}"},
     )
+    source = StorableString(
+        longest=LONGEST_SOURCE,
+        load_default=None,
+        metadata={"description": "Only predictions with exactly this source", "example": "newswire"},
+    )
+    model_version = StorableString(
+        longest=LONGEST_MODEL_VERSION,
+        load_default=None,
+        metadata={"description": "Only predictions of this model", "example": EXAMPLE_MODEL_VERSION},
+    )
+    since = Moment(
+        load_default=None,
+        metadata={"description": "Only predictions made at this moment or later", "example": EXAMPLE_TIME},
+    )
+    until = Moment(
+        load_default=None,
+        metadata={"description": "Only predictions made before this moment", "example": "2026-01-01T00:00:00Z"},
+    )
+
+    @post_load
+    def gather(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """The filters as one value, `wanted`, beside the other parameters."""
+        wanted = PredictionFilter(**{name: data.pop(name) for name in FilterQuerySchema._declared_fields})
+        return data | {"wanted": wanted}
+
+
+class PageQuerySchema(FilterQuerySchema):
+    """Which page of which predictions."""
+
+    limit = PlainInteger(
+        lowest=1,
+        highest=LARGEST_PAGE,
+        load_default=DEFAULT_PAGE,
+        metadata={"description": "How many predictions at most", "example": DEFAULT_PAGE},
+    )
+    cursor = CanonicalUuid(
+        load_default=None,
+        metadata={
+            "description": "The `next_cursor` of the page before; without it, the first page",
+            "example": EXAMPLE_ID,
+        },
+    )
+
+
+class FeedbackRequestSchema(RequestSchema):
+    """What a person says of a prediction."""
+
+    label = fields.Enum(
+        Label,
+        by_value=True,
+        required=True,
+        metadata={"description": "The label it should have"},
+        error_messages={"unknown": "must be one of: {choices}", "required": "is missing", "null": "must not be null"},
+    )
+
+
+class FeedbackSchema(Schema):
+    """What a person said of a prediction."""
+
+    request_id = fields.UUID(required=True, metadata={"description": "The prediction's id", "example": EXAMPLE_ID})
+    label = fields.Enum(Label, by_value=True, required=True, metadata={"description": "The label it should have"})
+    created_at = UtcMilliseconds(
+        required=True, metadata={"description": "When it was said last, in UTC", "example": EXAMPLE_TIME}
+    )
 
 
 class PageSchema(Schema):
     """A page of predictions, newest first."""
 
-    items = fields.List(fields.Nested(PredictionSchema), required=True)
+    items = fields.List(
+        fields.Nested(PredictionSchema), required=True, metadata={"description": "The predictions, newest first"}
+    )
     next_cursor = fields.UUID(
         required=True,
         allow_none=True,

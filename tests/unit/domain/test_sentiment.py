@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from finbert_api.domain.sentiment import Label, Sentiment, sentiment_of, softmax
+from finbert_api.domain.sentiment import Label, Sentiment, pooled, sentiment_of, softmax
 
 ORDER = (Label.POSITIVE, Label.NEGATIVE, Label.NEUTRAL)
 
@@ -44,3 +44,21 @@ def test_logits_that_mean_nothing_are_refused(logits):
 def test_a_sentiment_is_made_of_its_parts():
     scores = {Label.POSITIVE: Decimal("0.1"), Label.NEGATIVE: Decimal("0.7"), Label.NEUTRAL: Decimal("0.2")}
     assert Sentiment(label=Label.NEGATIVE, scores=scores).sentiment_score == Decimal("-0.6")
+
+
+def sentiment(positive, negative, neutral):
+    scores = dict(zip(Label, map(Decimal, (positive, negative, neutral)), strict=True))
+    return Sentiment(label=max(scores, key=scores.__getitem__), scores=scores)
+
+
+def test_the_pool_of_sentiments_weighs_each_score():
+    pool = pooled([(sentiment("0.8", "0.1", "0.1"), 3), (sentiment("0.0", "0.5", "0.5"), Decimal("1.0"))])
+    assert pool == Sentiment(
+        Label.POSITIVE,
+        {Label.POSITIVE: Decimal("0.6000"), Label.NEGATIVE: Decimal("0.2000"), Label.NEUTRAL: Decimal("0.2000")},
+    )
+
+
+def test_where_all_agree_the_pool_says_what_they_say():
+    one = sentiment("0.1234", "0.5678", "0.3088")
+    assert pooled([(one, 1), (one, 7), (one, Decimal(1) / 3)]) == one

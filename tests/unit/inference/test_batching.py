@@ -6,7 +6,7 @@ from finbert_api.inference.batching import TokenRate, WaitingText, next_batch, t
 
 
 def waiting(*lengths):
-    return [WaitingText(ids=[0] * length, truncated=False, deadline=0.0, arrived=0.0) for length in lengths]
+    return [WaitingText(ids=[0] * length, truncated=False, deadline=0.0, arrived=0.0, turn=0.0) for length in lengths]
 
 
 def lengths_of(batch):

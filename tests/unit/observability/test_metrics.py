@@ -13,6 +13,7 @@ def test_what_is_counted_is_exposed():
     metrics.cache_hit()
     metrics.cache_missed()
     metrics.cache_failed()
+    metrics.rate_limit_failed()
     metrics.write_failed()
     text = metrics.exposition().decode()
     assert 'http_requests_total{method="POST",route="/api/v1/predict",status="200"} 1.0' in text
@@ -28,3 +29,4 @@ def test_what_is_counted_is_exposed():
     assert "cache_hits_total 1.0" in text
     assert "cache_misses_total 1.0" in text
     assert "cache_failures_total 1.0" in text
+    assert "rate_limit_failures_total 1.0" in text

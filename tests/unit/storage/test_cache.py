@@ -103,3 +103,14 @@ def test_no_cache_keeps_nothing():
     cache = NoCache()
     cache.put(b"text", scores())
     assert cache.get(b"text") is None
+
+
+def test_what_is_removed_is_gone_and_nothing_else():
+    cache = LocalCache(10, 60)
+    cache.put(b"text", scores())
+    cache.put(b"other", scores())
+    for _ in range(2):
+        cache.remove(b"text")
+    assert cache.get(b"text") is None
+    assert cache.get(b"other") == scores()
+    NoCache().remove(b"text")
