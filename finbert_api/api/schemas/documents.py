@@ -2,8 +2,7 @@
 
 from marshmallow import Schema, fields
 
-from finbert_api.api.fields import StorableString
-from finbert_api.api.schemas.base import EXAMPLE_MODEL_VERSION, EXAMPLE_TEXT, RequestSchema
+from finbert_api.api.schemas.base import EXAMPLE_MODEL_VERSION, EXAMPLE_TEXT, RequestSchema, text_field
 from finbert_api.api.schemas.predictions import LONGEST_TEXT, ScoresSchema
 from finbert_api.domain.sentiment import Label
 
@@ -17,32 +16,32 @@ class AnalyzeRequestSchema(RequestSchema):
     # Each character may be an escaped surrogate pair of 12 bytes.
     largest_body_bytes = 640 * 1024
 
-    text = StorableString(
-        required=True,
-        shortest=1,
-        longest=LONGEST_DOCUMENT,
-        blank=False,
-        metadata={
-            "description": "The document; not blank, without NUL characters",
-            "example": EXAMPLE_TEXT,
-        },
-        error_messages={"required": "is missing", "null": "must not be null"},
-    )
+    text = text_field(LONGEST_DOCUMENT, "The document")
 
 
 class ExplainRequestSchema(RequestSchema):
     """A text to explain."""
 
-    text = StorableString(
+    text = text_field(LONGEST_TEXT, "The text")
+
+
+def _start(example: int) -> fields.Integer:
+    return fields.Integer(
         required=True,
-        shortest=1,
-        longest=LONGEST_TEXT,
-        blank=False,
+        attribute="span.start",
+        metadata={"description": f"Where it begins, {_OFFSET}", "minimum": 0, "example": example},
+    )
+
+
+def _end(example: int) -> fields.Integer:
+    return fields.Integer(
+        required=True,
+        attribute="span.end",
         metadata={
-            "description": "The text; not blank, without NUL characters",
-            "example": EXAMPLE_TEXT,
+            "description": f"Where it ends: the place after its last character, {_OFFSET}",
+            "minimum": 1,
+            "example": example,
         },
-        error_messages={"required": "is missing", "null": "must not be null"},
     )
 
 
@@ -80,20 +79,8 @@ class AnalysedSentenceSchema(_SentimentSchema):
 
         fields = ("start", "end", "text", *_SENTIMENT_FIELDS, "token_count", "windows")
 
-    start = fields.Integer(
-        required=True,
-        attribute="span.start",
-        metadata={"description": f"Where it begins, {_OFFSET}", "minimum": 0, "example": 0},
-    )
-    end = fields.Integer(
-        required=True,
-        attribute="span.end",
-        metadata={
-            "description": f"Where it ends: the place after its last character, {_OFFSET}",
-            "minimum": 1,
-            "example": len(EXAMPLE_TEXT),
-        },
-    )
+    start = _start(0)
+    end = _end(len(EXAMPLE_TEXT))
     text = fields.String(
         required=True, metadata={"description": "The document from start to end", "example": EXAMPLE_TEXT}
     )
@@ -163,20 +150,8 @@ class WordSchema(Schema):
     """A word of a text, and what it does for the text's label."""
 
     word = fields.String(required=True, metadata={"description": "The text from start to end", "example": "beat"})
-    start = fields.Integer(
-        required=True,
-        attribute="span.start",
-        metadata={"description": f"Where it begins, {_OFFSET}", "minimum": 0, "example": 12},
-    )
-    end = fields.Integer(
-        required=True,
-        attribute="span.end",
-        metadata={
-            "description": f"Where it ends: the place after its last character, {_OFFSET}",
-            "minimum": 1,
-            "example": 16,
-        },
-    )
+    start = _start(12)
+    end = _end(16)
     change = fields.Float(
         required=True,
         metadata={

@@ -2,12 +2,16 @@
 
 from marshmallow import Schema, fields
 
-from finbert_api.api.fields import CanonicalUuid, PlainInteger, StorableString, UtcMilliseconds
-from finbert_api.api.schemas.base import EXAMPLE_ID, EXAMPLE_TIME, RequestSchema
+from finbert_api.api.fields import StorableString, UtcMilliseconds
+from finbert_api.api.schemas.base import (
+    EXAMPLE_ID,
+    EXAMPLE_TIME,
+    RequestSchema,
+    cursor_field,
+    limit_field,
+    next_cursor_field,
+)
 from finbert_api.domain.caller import LONGEST_KEY_NAME, Role, Tier
-
-LARGEST_PAGE = 100
-DEFAULT_PAGE = 20
 
 
 class NewKeyRequestSchema(RequestSchema):
@@ -87,30 +91,15 @@ class NewKeySchema(KeySchema):
 class KeyPageQuerySchema(RequestSchema):
     """Which page of keys."""
 
-    limit = PlainInteger(
-        lowest=1,
-        highest=LARGEST_PAGE,
-        load_default=DEFAULT_PAGE,
-        metadata={"description": "How many keys at most", "example": DEFAULT_PAGE},
-    )
-    cursor = CanonicalUuid(
-        load_default=None,
-        metadata={
-            "description": "The `next_cursor` of the page before; without it, the first page",
-            "example": EXAMPLE_ID,
-        },
-    )
+    limit = limit_field("keys")
+    cursor = cursor_field()
 
 
 class KeyPageSchema(Schema):
     """A page of keys, newest first."""
 
     items = fields.List(fields.Nested(KeySchema), required=True, metadata={"description": "The keys of this page"})
-    next_cursor = fields.UUID(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Pass it as `cursor` for the next page; null on the last page", "example": EXAMPLE_ID},
-    )
+    next_cursor = next_cursor_field()
 
 
 class TokenSchema(Schema):

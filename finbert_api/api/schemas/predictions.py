@@ -4,32 +4,30 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load
 
-from finbert_api.api.fields import CanonicalUuid, Moment, PlainInteger, StorableString, UtcMilliseconds
-from finbert_api.api.schemas.base import EXAMPLE_ID, EXAMPLE_MODEL_VERSION, EXAMPLE_TEXT, EXAMPLE_TIME, RequestSchema
+from finbert_api.api.fields import Moment, StorableString, UtcMilliseconds
+from finbert_api.api.schemas.base import (
+    EXAMPLE_ID,
+    EXAMPLE_MODEL_VERSION,
+    EXAMPLE_TEXT,
+    EXAMPLE_TIME,
+    RequestSchema,
+    cursor_field,
+    limit_field,
+    next_cursor_field,
+    text_field,
+)
 from finbert_api.domain.prediction import PredictionFilter
 from finbert_api.domain.sentiment import Label
 
 LONGEST_TEXT = 2_000
 LONGEST_SOURCE = 100
 LONGEST_MODEL_VERSION = 100
-LARGEST_PAGE = 100
-DEFAULT_PAGE = 20
 
 
 class PredictRequestSchema(RequestSchema):
     """A text to predict."""
 
-    text = StorableString(
-        required=True,
-        shortest=1,
-        longest=LONGEST_TEXT,
-        blank=False,
-        metadata={
-            "description": "The text, kept and read exactly as sent; not blank, without NUL characters",
-            "example": EXAMPLE_TEXT,
-        },
-        error_messages={"required": "is missing", "null": "must not be null"},
-    )
+    text = text_field(LONGEST_TEXT, "The text, kept and read exactly as sent")
     source = StorableString(
         longest=LONGEST_SOURCE,
         load_default=None,
@@ -143,19 +141,8 @@ class FilterQuerySchema(RequestSchema):
 class PageQuerySchema(FilterQuerySchema):
     """Which page of which predictions."""
 
-    limit = PlainInteger(
-        lowest=1,
-        highest=LARGEST_PAGE,
-        load_default=DEFAULT_PAGE,
-        metadata={"description": "How many predictions at most", "example": DEFAULT_PAGE},
-    )
-    cursor = CanonicalUuid(
-        load_default=None,
-        metadata={
-            "description": "The `next_cursor` of the page before; without it, the first page",
-            "example": EXAMPLE_ID,
-        },
-    )
+    limit = limit_field("predictions")
+    cursor = cursor_field()
 
 
 class FeedbackRequestSchema(RequestSchema):
@@ -186,11 +173,7 @@ class PageSchema(Schema):
     items = fields.List(
         fields.Nested(PredictionSchema), required=True, metadata={"description": "The predictions, newest first"}
     )
-    next_cursor = fields.UUID(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Pass it as `cursor` for the next page; null on the last page", "example": EXAMPLE_ID},
-    )
+    next_cursor = next_cursor_field()
     total_count = fields.Integer(
         required=True,
         metadata={"description": "Exactly how many predictions match, on all pages together", "example": 1},
