@@ -187,11 +187,7 @@ class BatchingEngine:
 
     def score(self, text: str, deadline: float) -> Scored:
         """Submits a text and waits for its sentiment until the deadline. Raises as Engine.submit and its future do."""
-        future = self.submit(text, deadline)
-        try:
-            return future.result(deadline - time.monotonic())
-        except TimeoutError:  # the text needs no cancelling: its deadline takes it out of the queue
-            raise DeadlinePassed from None
+        return result_of(self.submit(text, deadline), deadline)
 
     def windows(self, text: str) -> list[Window]:
         """The parts of a text that the model can read whole. Raises InferenceFailed when it can't be tokenised."""
@@ -371,6 +367,14 @@ class UnavailableEngine:
 
     def close(self) -> None:
         """Has nothing to end."""
+
+
+def result_of(future: Future[Scored], deadline: float) -> Scored:
+    """What a future of an engine gives or raises, DeadlinePassed when it has not by the deadline."""
+    try:
+        return future.result(deadline - time.monotonic())
+    except TimeoutError:  # the text needs no cancelling: its deadline takes it out of the queue
+        raise DeadlinePassed from None
 
 
 def _turn(text: WaitingText) -> float:

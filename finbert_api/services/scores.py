@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from finbert_api.domain.errors import DeadlinePassed, FinbertError, ModelUnavailable, Overloaded
 from finbert_api.inference.batching import Scored
-from finbert_api.inference.engine import Engine
+from finbert_api.inference.engine import Engine, result_of
 from finbert_api.inference.tokenizer import Window
 from finbert_api.storage.cache import CachedScores, ScoreCache, cache_key
 
@@ -68,11 +68,9 @@ class ScoreService:
                 return self._lead(flight, key, text, deadline, model_version)
             try:
                 with self._wait():
-                    scored = flight.result(deadline - time.monotonic())
+                    scored = result_of(flight, deadline)
             except CancelledError:
                 continue
-            except TimeoutError:
-                raise DeadlinePassed from None
             return replace(scored, queue_seconds=time.perf_counter() - arrived, inference_seconds=0.0), True
 
     def forget(self, text: str) -> None:
@@ -110,7 +108,7 @@ class ScoreService:
             for first in range(0, len(texts), TEXTS_AT_A_TIME):
                 futures = self._engine.submit_all(texts[first : first + TEXTS_AT_A_TIME], deadline)
                 try:
-                    scored += [_result(future, deadline) for future in futures]
+                    scored += [result_of(future, deadline) for future in futures]
                 finally:
                     for future in futures:  # when one of them failed: nobody wants the others
                         future.cancel()
@@ -130,11 +128,8 @@ class ScoreService:
         outcomes: dict[bytes, tuple[Scored, bool] | FinbertError] = {}
         try:
             for key, flight in led.items():
-                if cached := self._cache.get(key):
-                    scored = _from_cache(cached, model_version)
-                    outcomes[key] = scored, True
-                    flight.set_result(scored)
-                    self._end_flight(key)
+                if known := self._known(flight, key, model_version):
+                    outcomes[key] = known, True
             missing = [key for key in led if key not in outcomes]
             if missing:
                 with self._wait():
@@ -152,7 +147,7 @@ class ScoreService:
     ) -> tuple[Scored, bool] | FinbertError:
         """What the engine made of a text, told to those who wait for it too."""
         try:
-            scored = _result(future, deadline)
+            scored = result_of(future, deadline)
         except FinbertError as error:
             self._abandon(flight, key, error)
             return error
@@ -164,20 +159,25 @@ class ScoreService:
     ) -> tuple[Scored, bool]:
         """As `score`, for the first caller of a text, on whose flight the others wait."""
         try:
-            if cached := self._cache.get(key):
-                scored = _from_cache(cached, model_version)
-            else:
-                with self._wait():
-                    scored = self._engine.score(text, deadline)
+            if known := self._known(flight, key, model_version):
+                return known, True
+            with self._wait():
+                scored = self._engine.score(text, deadline)
         except BaseException as error:
             self._abandon(flight, key, error)
             raise
+        self._keep(flight, key, scored)
+        return scored, False
+
+    def _known(self, flight: Future[Scored], key: bytes, model_version: str) -> Scored | None:
+        """Scores that the cache has, told to those who wait for them too."""
+        cached = self._cache.get(key)
         if cached is None:
-            self._keep(flight, key, scored)
-        else:
-            flight.set_result(scored)
-            self._end_flight(key)
-        return scored, cached is not None
+            return None
+        scored = _from_cache(cached, model_version)
+        flight.set_result(scored)
+        self._end_flight(key)
+        return scored
 
     def _keep(self, flight: Future[Scored], key: bytes, scored: Scored) -> None:
         """Gives new scores to those who wait for them and to the cache."""
@@ -213,14 +213,6 @@ class ScoreService:
     def _end_flight(self, key: bytes) -> None:
         with self._lock:
             del self._flights[key]
-
-
-def _result(future: Future[Scored], deadline: float) -> Scored:
-    """What the engine made of a text. Raises what `submit_all` says, and DeadlinePassed at the deadline."""
-    try:
-        return future.result(deadline - time.monotonic())
-    except TimeoutError:  # the text needs no cancelling: its deadline takes it out of the queue
-        raise DeadlinePassed from None
 
 
 def _again(outcome: tuple[Scored, bool] | FinbertError) -> tuple[Scored, bool] | FinbertError:

@@ -6,10 +6,9 @@ from marshmallow import Schema, fields
 
 from finbert_api.api.fields import Moment, StorableString, UtcMilliseconds
 from finbert_api.api.schemas.base import EXAMPLE_MODEL_VERSION, RequestSchema
+from finbert_api.api.schemas.predictions import LONGEST_MODEL_VERSION, LONGEST_SOURCE
 from finbert_api.domain.analytics import MOST_BUCKETS, MOST_SOURCES, Bucket
 from finbert_api.domain.sentiment import Label
-
-LONGEST_NAME = 100
 
 
 def _number(description: str, example: float, *, nullable: bool = True, highest: int | None = 1) -> fields.Float:
@@ -50,7 +49,7 @@ class VersionQuerySchema(WindowQuerySchema):
     """The same for one version."""
 
     model_version = StorableString(
-        longest=LONGEST_NAME,
+        longest=LONGEST_MODEL_VERSION,
         load_default=None,
         metadata={"description": "Only this version's predictions", "example": EXAMPLE_MODEL_VERSION},
     )
@@ -60,7 +59,7 @@ class SummaryQuerySchema(VersionQuerySchema):
     """The same for one version or source."""
 
     source = StorableString(
-        longest=LONGEST_NAME,
+        longest=LONGEST_SOURCE,
         load_default=None,
         metadata={"description": "Only predictions with this source", "example": "newswire"},
     )

@@ -2,24 +2,13 @@ from fractions import Fraction
 
 import pytest
 from support import later
-from word_artifact import NEGATIVE, NEUTRAL, POSITIVE, write_artifact
+from word_artifact import NEGATIVE, NEUTRAL, POSITIVE
 
 from finbert_api.domain.errors import DeadlinePassed, ModelUnavailable
-from finbert_api.inference.engine import BatchingEngine, UnavailableEngine
-from finbert_api.inference.session import ModelSession
-from finbert_api.inference.tokenizer import TextTokenizer
+from finbert_api.inference.engine import UnavailableEngine
 from finbert_api.services.analyse import AnalysisService
 from finbert_api.services.scores import TEXTS_AT_A_TIME, ScoreService
 from finbert_api.storage.cache import LocalCache, NoCache
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    artifact = write_artifact(tmp_path_factory.mktemp("words") / "artifact")
-    tokenizer = TextTokenizer(artifact.tokenizer_path, artifact.manifest.max_tokens)
-    engine = BatchingEngine(artifact.manifest, tokenizer, ModelSession(artifact.model_path))
-    yield engine
-    engine.close()
 
 
 @pytest.fixture

@@ -2,25 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import later
-from word_artifact import POSITIVE, write_artifact
+from word_artifact import POSITIVE
 
 from finbert_api.domain.errors import ModelUnavailable
-from finbert_api.inference.engine import BatchingEngine, UnavailableEngine
-from finbert_api.inference.session import ModelSession
-from finbert_api.inference.tokenizer import TextTokenizer
+from finbert_api.inference.engine import UnavailableEngine
 from finbert_api.services import explain
 from finbert_api.services.explain import MOST_WORDS, ExplanationService, words
 from finbert_api.services.scores import ScoreService
 from finbert_api.storage.cache import NoCache
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    artifact = write_artifact(tmp_path_factory.mktemp("words") / "artifact")
-    tokenizer = TextTokenizer(artifact.tokenizer_path, artifact.manifest.max_tokens)
-    engine = BatchingEngine(artifact.manifest, tokenizer, ModelSession(artifact.model_path))
-    yield engine
-    engine.close()
 
 
 @pytest.fixture

@@ -31,11 +31,6 @@ def started_engine(artifact, limits=None):
         engine.close()
 
 
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory):
-    return write_artifact(tmp_path_factory.mktemp("words") / "artifact")
-
-
 @pytest.fixture
 def engine_and_session(artifact):
     with started_engine(artifact) as both:

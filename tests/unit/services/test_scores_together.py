@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from held_session import HeldSession
 from support import later, wait_for
-from word_artifact import NEGATIVE, NEUTRAL, POSITIVE, write_artifact
+from word_artifact import NEGATIVE, NEUTRAL, POSITIVE
 
 from finbert_api.domain.errors import DeadlinePassed, InferenceFailed, ModelUnavailable, Overloaded
 from finbert_api.inference.batching import EngineLimits
@@ -17,11 +17,6 @@ from finbert_api.storage.cache import LocalCache, NoCache
 
 ALL = 1000
 UNTOKENISABLE = "half \ud800"
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory):
-    return write_artifact(tmp_path_factory.mktemp("words") / "artifact")
 
 
 @pytest.fixture
