@@ -25,8 +25,11 @@ from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME, Artifact
 from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import Engine, UnavailableEngine
 from finbert_api.inference.registry import HostShare, artifact_tokenizer, find_artifact, load_engine
+from finbert_api.observability.cloudwatch import CloudWatchMetrics, sender
 from finbert_api.observability.logging import logging_config
-from finbert_api.observability.metrics import Metrics
+from finbert_api.observability.metrics import CombinedMetrics, Metrics
+from finbert_api.observability.prometheus import PrometheusMetrics
+from finbert_api.observability.tracing import Tracing
 from finbert_api.services.analyse import AnalysisService
 from finbert_api.services.analytics import AnalyticsService
 from finbert_api.services.api_keys import ApiKeyService
@@ -40,7 +43,7 @@ from finbert_api.settings import PROJECT_ROOT, Settings, available_cpus, setting
 from finbert_api.storage.analytics import AnalyticsStore
 from finbert_api.storage.api_keys import ApiKeyStore
 from finbert_api.storage.cache import LocalCache, NoCache, ScoreCache
-from finbert_api.storage.connections import bound_waits, engine_options
+from finbert_api.storage.connections import bound_waits, engine_options, observe_statements
 from finbert_api.storage.feedback import FeedbackStore
 from finbert_api.storage.idempotency import IdempotencyStore
 from finbert_api.storage.key_watch import KeyWatch
@@ -57,7 +60,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     Raises SettingsError when the environment has a bad value or names no database.
     """
     settings = settings or settings_from_environment()
-    dictConfig(logging_config(settings.log_level))
+    dictConfig(logging_config(settings.log_level, settings.log_file))
     if settings.database_url is None:
         raise SettingsError("DATABASE_URL is not set (`finbert run` starts an embedded PostgreSQL by itself)")
     app = Flask("finbert_api", static_folder=None)
@@ -74,14 +77,17 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     with app.app_context():
         bound_waits(db.engine)
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
-    metrics = Metrics()
+    metrics = _metrics(settings)
+    with app.app_context():
+        observe_statements(db.engine, metrics)
+    tracing = _tracing(settings, app)
     api_keys = ApiKeyService(ApiKeyStore(), settings.api_key, KeyWatch(settings.database_url))
     api = ProblemApi(app, spec_kwargs={"extra_plugins": [SharedDocumentation()]})
     scores = ScoreService(
         engine or _load_engine(settings, metrics), _score_cache(settings, metrics), settings.most_waiting_requests
     )
-    store = PredictionStore()
-    predictions = PredictionService(scores, store, metrics)
+    store = PredictionStore(metrics)
+    predictions = PredictionService(scores, store, metrics, tracing, settings.low_confidence)
     app.extensions[EXTENSION_NAME] = Container(
         predictions=predictions,
         idempotency=IdempotencyService(predictions, IdempotencyStore()),
@@ -92,6 +98,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         api_keys=api_keys,
         tokens=TokenService(api_keys, settings.jwt_secret, settings.jwt_lifetime_seconds),
         metrics=metrics,
+        tracing=tracing,
         openapi=api.spec,
         request_timeout_seconds=settings.request_timeout_seconds,
     )
@@ -115,6 +122,31 @@ def prepare_fork(settings: Settings) -> None:
     """Loads what workers that are forked from this process can share: the tokenizer, and the modules by being here."""
     with suppress(ArtifactError):  # each worker will say what is wrong, and live without a model
         artifact_tokenizer(_artifact(settings))
+
+
+def _metrics(settings: Settings) -> Metrics:
+    match settings.metrics_backend:
+        case "none":
+            return Metrics()
+        case "prometheus":
+            return PrometheusMetrics()
+        case "cloudwatch":
+            return CloudWatchMetrics(sender(settings.cloudwatch_namespace))
+        case _:
+            prometheus = PrometheusMetrics()
+            cloudwatch = CloudWatchMetrics(sender(settings.cloudwatch_namespace), prometheus.cloudwatch_failed)
+            return CombinedMetrics([prometheus, cloudwatch])
+
+
+def _tracing(settings: Settings, app: Flask) -> Tracing:
+    if settings.otel_exporter_otlp_endpoint is None:
+        return Tracing()
+    from finbert_api.observability.opentelemetry_tracing import OpenTelemetryTracing  # noqa: PLC0415 - see its docstring
+
+    tracing = OpenTelemetryTracing(settings.otel_exporter_otlp_endpoint)
+    with app.app_context():
+        tracing.follow(app, db.engine)
+    return tracing
 
 
 def _artifact(settings: Settings) -> Artifact:

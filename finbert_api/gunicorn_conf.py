@@ -35,7 +35,7 @@ timeout = 30
 graceful_timeout = 25
 keepalive = 75
 CLIENT_SILENCE_SECONDS = 10
-logconfig_dict = logging_config(_settings.log_level)
+logconfig_dict = logging_config(_settings.log_level, _settings.log_file)
 # Heartbeats and metrics are files in memory: on a disk, a slow write would look like a hung worker, and a full disk
 # would kill the worker that writes to a mapped file.
 worker_tmp_dir = str(_MEMORY) if _MEMORY.is_dir() else None
@@ -81,10 +81,10 @@ def pre_fork(_server: Any, worker: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Takes the gauges of a worker that ended out of the sum; its counters stay, for what it did was done."""
+    """Forgets the connections and the gauges of a worker that ended."""
     _counts.leave(worker.age)
-    for path in Path(_metrics_directory).glob(f"gauge_live*_{worker.pid}.db"):
-        path.unlink(missing_ok=True)
+    # Loaded by now: at this module's own import the variable above was not set yet.
+    import_module("finbert_api.observability.prometheus").forget_worker(Path(_metrics_directory), worker.pid)
 
 
 def on_starting(_server: Any) -> None:

@@ -15,6 +15,7 @@ from finbert_api.domain.errors import SettingsError
 PROJECT_ROOT = Path(__file__).parent.parent
 BUNDLED_MODEL = Path(__file__).parent / "models" / "compact"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+METRICS_BACKENDS = ("prometheus", "cloudwatch", "both", "none")
 LARGEST_PORT = 65_535
 LARGEST_CONCURRENCY = 256
 # Below API Gateway's 29 s, so that a late request gets our answer and not the gateway's.
@@ -44,6 +45,11 @@ class Settings:
     onnx_model_path: Path | None
     tokenizer_path: Path | None
     log_level: str
+    log_file: Path | None
+    metrics_backend: str
+    cloudwatch_namespace: str
+    low_confidence: float
+    otel_exporter_otlp_endpoint: str | None
     web_concurrency: int
     worker_threads: int
     request_timeout_seconds: int
@@ -96,6 +102,11 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         onnx_model_path=read.file("ONNX_MODEL_PATH"),
         tokenizer_path=read.file("TOKENIZER_PATH"),
         log_level=read.choice("LOG_LEVEL", LOG_LEVELS, "INFO"),
+        log_file=read.new_file("LOG_FILE"),
+        metrics_backend=read.choice("METRICS_BACKEND", METRICS_BACKENDS, "prometheus"),
+        cloudwatch_namespace=read.text("CLOUDWATCH_NAMESPACE") or "FinbertAPI",
+        low_confidence=read.share("LOW_CONFIDENCE", 0.6),
+        otel_exporter_otlp_endpoint=read.web_address("OTEL_EXPORTER_OTLP_ENDPOINT"),
         web_concurrency=read.integer("WEB_CONCURRENCY", available_cpus(), 1, LARGEST_CONCURRENCY),
         worker_threads=read.integer("WORKER_THREADS", 64, 1, LARGEST_CONCURRENCY),
         request_timeout_seconds=read.integer("REQUEST_TIMEOUT_SECONDS", 20, 1, LONGEST_REQUEST_SECONDS),
@@ -178,10 +189,35 @@ class _Reader:
         return origins
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        value = (self.text(name) or default).upper()
-        if value not in choices:
+        value = self.text(name) or default
+        chosen = next((choice for choice in choices if choice.lower() == value.lower()), None)
+        if chosen is None:
             raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        return chosen
+
+    def share(self, name: str, default: float) -> float:
+        value = self.text(name)
+        if value is None:
+            return default
+        if not re.fullmatch(r"0|1|0?\.[0-9]{1,6}|[01]\.0{0,6}", value):
+            raise SettingsError(f"{name} must be a number from 0 to 1, not {value!r}")
+        return float(value)
+
+    def web_address(self, name: str) -> str | None:
+        value = self.text(name)
+        # Not shown: a collector's address can carry a password.
+        if value and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+            raise SettingsError(f"{name} must be http://host:port or https://host:port")
         return value
+
+    def new_file(self, name: str) -> Path | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        path = Path(value).absolute()
+        if path.is_dir() or not path.parent.is_dir():
+            raise SettingsError(f"{name} must be a file in an existing folder, not {value!r}")
+        return path
 
     def folder(self, name: str) -> Path | None:
         value = self.text(name)

@@ -105,7 +105,7 @@ def log_lines():
     """The JSON lines that come out of the service's own logging configuration."""
     stream = io.StringIO()
     config = logging_config("DEBUG")
-    config["handlers"]["stdout"]["stream"] = stream
+    config["handlers"]["output"]["stream"] = stream
     dictConfig(config)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     dictConfig(logging_config("ERROR"))

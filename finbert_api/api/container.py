@@ -6,6 +6,7 @@ from apispec import APISpec
 from flask import current_app
 
 from finbert_api.observability.metrics import Metrics
+from finbert_api.observability.tracing import Tracing
 from finbert_api.services.analyse import AnalysisService
 from finbert_api.services.analytics import AnalyticsService
 from finbert_api.services.api_keys import ApiKeyService
@@ -31,6 +32,7 @@ class Container:
     api_keys: ApiKeyService
     tokens: TokenService
     metrics: Metrics
+    tracing: Tracing
     openapi: APISpec
     request_timeout_seconds: int
 

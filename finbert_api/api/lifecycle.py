@@ -13,6 +13,7 @@ from finbert_api.api.container import container
 from finbert_api.domain.identifiers import new_request_id
 from finbert_api.observability.logging import current_request_id
 from finbert_api.observability.metrics import Metrics
+from finbert_api.services.predict import Outcome
 
 logger = logging.getLogger("finbert_api.access")
 
@@ -70,7 +71,14 @@ def _finish(response: Response) -> Response:
     # The rule, not the path, and known methods alone: a client can make up the rest, and each would be a label.
     route = request.url_rule.rule if request.url_rule else "none"
     method = request.method if request.method in HTTPMethod.__members__ else "other"
-    container().metrics.answered(method, route, response.status_code, seconds)
+    metrics, tracing = container().metrics, container().tracing
+    request_id = current_request_id.get() or ""
+    metrics.answered(method, route, response.status_code, seconds)
+    outcome: Outcome | None = g.get("outcome")
+    if outcome:
+        metrics.prediction_answered(seconds)
+    prediction_id = {"prediction_id": str(outcome.prediction.request_id)} if outcome else {}
+    tracing.annotate({"request_id": request_id} | prediction_id)
     logger.info(
         "request",
         extra={
@@ -78,11 +86,13 @@ def _finish(response: Response) -> Response:
             "route": route,
             "status": response.status_code,
             "duration_ms": round(seconds * 1000, 1),
+            **({"trace_id": trace_id} if (trace_id := tracing.trace_id) else {}),
             **({"key_id": str(g.caller.key_id)} if "caller" in g else {}),
-            **({"prediction_id": str(g.prediction.request_id)} if "prediction" in g else {}),
+            **prediction_id,
+            **(_about(outcome) if outcome else {}),
         },
     )
-    response.headers[REQUEST_ID_HEADER] = current_request_id.get() or ""
+    response.headers[REQUEST_ID_HEADER] = request_id
     if response.status_code == HTTPStatus.NO_CONTENT:
         response.headers.pop("Content-Type", None)
     given = set(response.headers.keys(lower=True))
@@ -90,6 +100,20 @@ def _finish(response: Response) -> Response:
         if name.lower() not in given:
             response.headers.add(name, value)
     return response
+
+
+def _about(outcome: Outcome) -> dict[str, str | float]:
+    """What a log line says of a prediction: never its text."""
+    stages = {
+        "queue_ms": outcome.queue_seconds,
+        "inference_ms": outcome.inference_seconds,
+        "storage_ms": outcome.storage_seconds,
+    }
+    return {
+        "model_version": outcome.prediction.model_version,
+        "cache": "hit" if outcome.cache_hit else "miss",
+        **{name: round(seconds * 1000, 1) for name, seconds in stages.items()},
+    }
 
 
 def _discard_body() -> None:

@@ -4,7 +4,7 @@ import time
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response
+from flask import Response, abort
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from finbert_api import __version__
@@ -44,6 +44,13 @@ def ready() -> tuple[dict[str, Any], int]:
 @blueprint.route("/metrics")
 @blueprint.doc(security=[])
 @blueprint.response(200, {"type": "string"}, content_type="text/plain", description="Prometheus' text format")
+@blueprint.alt_response(404, "NOT_FOUND")
 def metrics() -> Response:
-    """Give the figures of all workers together in Prometheus' text format."""
-    return Response(container().metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+    """Give the figures of all workers together in Prometheus' text format.
+
+    There are none where the settings send them elsewhere or nowhere.
+    """
+    exposition = container().metrics.exposition()
+    if exposition is None:
+        abort(HTTPStatus.NOT_FOUND, "METRICS_BACKEND keeps no figures for Prometheus")
+    return Response(exposition, content_type=CONTENT_TYPE_LATEST)

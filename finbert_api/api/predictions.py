@@ -68,7 +68,7 @@ def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, Any
     key = idempotency_key(request.headers.get(IDEMPOTENCY_HEADER))
     asked = (arguments["text"], arguments["source"], g.caller, g.new_id, g.deadline)
     outcome = container().idempotency.predict(*asked, key=key) if key else container().predictions.predict(*asked)
-    g.prediction = outcome.prediction
+    g.outcome = outcome
     stages = {
         "queue": outcome.queue_seconds,
         "inference": outcome.inference_seconds,

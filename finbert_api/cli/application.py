@@ -13,8 +13,11 @@ from finbert_api.inference.engine import UnavailableEngine
 
 @contextmanager
 def application() -> Iterator[Flask]:
-    """An application over its database but without a model, in its context; it logs warnings alone."""
+    """An application over its database, in its context: without a model, with warnings alone, and with no figures."""
     with database_settings() as settings:
-        app = create_app(replace(settings, log_level="WARNING"), engine=UnavailableEngine())
+        quiet = replace(
+            settings, log_level="WARNING", log_file=None, metrics_backend="none", otel_exporter_otlp_endpoint=None
+        )
+        app = create_app(quiet, engine=UnavailableEngine())
         with app.app_context():
             yield app

@@ -1,11 +1,14 @@
-"""JSON logs on standard output, one object a line, the same for the application and for gunicorn."""
+"""JSON logs on standard output or in a file, one object a line, the same for the application and for gunicorn."""
 
 import logging
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
+
+FILE_BYTES, OLD_FILES = 50_000_000, 5
 
 # Set for the length of a request; every line that is logged meanwhile carries it.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
@@ -39,9 +42,22 @@ class WithoutClientBytes(logging.Filter):
         return True
 
 
-def logging_config(level: str) -> dict[str, Any]:
-    """A dictConfig: everything from `level` up goes to standard output as JSON lines."""
-    to_stdout = {"level": level, "handlers": ["stdout"], "propagate": False}
+def logging_config(level: str, file: Path | None = None) -> dict[str, Any]:
+    """A dictConfig: everything from `level` up goes to standard output as JSON lines, or to a file if one is given.
+
+    The file is one for all workers. At FILE_BYTES it becomes an old file, of which OLD_FILES are kept.
+    """
+    to_output = {"level": level, "handlers": ["output"], "propagate": False}
+    output: dict[str, Any] = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+    if file:
+        # The standard library's own lets workers rotate each other's file away.
+        output = {
+            "class": "concurrent_log_handler.ConcurrentRotatingFileHandler",
+            "filename": str(file),
+            "maxBytes": FILE_BYTES,
+            "backupCount": OLD_FILES,
+            "encoding": "utf-8",
+        }
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -53,12 +69,12 @@ def logging_config(level: str) -> dict[str, Any]:
             }
         },
         "filters": {"without_client_bytes": {"()": WithoutClientBytes}},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
-        "root": {"level": "WARNING", "handlers": ["stdout"]},
+        "handlers": {"output": output | {"formatter": "json"}},
+        "root": {"level": "WARNING", "handlers": ["output"]},
         "loggers": {
-            "finbert_api": to_stdout,
+            "finbert_api": to_output,
             # gunicorn adds handlers of its own to its loggers unless they are configured; the access log is ours.
-            "gunicorn.error": to_stdout | {"filters": ["without_client_bytes"]},
+            "gunicorn.error": to_output | {"filters": ["without_client_bytes"]},
             "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
         },
     }

@@ -12,6 +12,7 @@ from finbert_api.domain.identifiers import new_request_id
 from finbert_api.domain.prediction import Prediction
 from finbert_api.inference.batching import Scored
 from finbert_api.observability.metrics import Metrics
+from finbert_api.observability.tracing import Tracing
 from finbert_api.services.scores import ScoreService
 from finbert_api.storage.predictions import PredictionStore
 
@@ -35,12 +36,16 @@ class Outcome:
 
 
 class PredictionService:
-    """Predictions made and kept."""
+    """Predictions made and kept; those with a confidence below `low_confidence` are counted apart."""
 
-    def __init__(self, scores: ScoreService, store: PredictionStore, metrics: Metrics) -> None:
+    def __init__(
+        self, scores: ScoreService, store: PredictionStore, metrics: Metrics, tracing: Tracing, low_confidence: float
+    ) -> None:
         self._scores = scores
         self._store = store
         self._metrics = metrics
+        self._tracing = tracing
+        self._low_confidence = low_confidence
 
     @property
     def model_version(self) -> str | None:
@@ -68,10 +73,13 @@ class PredictionService:
         Overloaded, DeadlinePassed, InferenceFailed, and what `keep` raises.
         """
         arrived = time.perf_counter()
-        scored, cache_hit = self._scores.score(text, deadline)
+        with self._tracing.span("score"):
+            scored, cache_hit = self._scores.score(text, deadline)
+            self._tracing.stages_until_now({"queue": scored.queue_seconds, "inference": scored.inference_seconds})
         scored_at = time.perf_counter()
         prediction = _prediction(request_id, caller, (text, source), scored, scored_at - arrived)
-        stored = (keep or self._keep)(prediction)
+        with self._tracing.span("store"):
+            stored = (keep or self._keep)(prediction)
         self._count(scored, cache_hit)
         return _outcome(prediction, scored, cache_hit, stored=stored, storage_seconds=time.perf_counter() - scored_at)
 
@@ -85,7 +93,8 @@ class PredictionService:
         no room for them; then none is stored.
         """
         request_ids = [new_request_id() for _ in items]
-        scored_items = self._scores.score_all([text for text, _ in items], deadline)
+        with self._tracing.span("score"):
+            scored_items = self._scores.score_all([text for text, _ in items], deadline)
         scored_at = time.perf_counter()
         made = {
             request_id: _prediction(
@@ -94,7 +103,8 @@ class PredictionService:
             for request_id, item, scored in zip(request_ids, items, scored_items, strict=True)
             if not isinstance(scored, FinbertError)
         }
-        stored = self._keep_all(list(made.values()))
+        with self._tracing.span("store"):
+            stored = self._keep_all(list(made.values()))
         storage_seconds = time.perf_counter() - scored_at
         outcomes: list[Outcome | FinbertError] = []
         for request_id, scored in zip(request_ids, scored_items, strict=True):
@@ -112,7 +122,10 @@ class PredictionService:
         return self._store.is_connected()
 
     def _count(self, scored: Scored, cache_hit: bool) -> None:
-        self._metrics.predicted(scored.sentiment.label.value, scored.model_version)
+        sentiment = scored.sentiment
+        self._metrics.predicted(sentiment.label.value, scored.model_version, float(sentiment.confidence))
+        if sentiment.confidence < self._low_confidence:
+            self._metrics.low_confidence()
         if cache_hit:
             self._metrics.cache_hit()
         else:

@@ -1,10 +1,14 @@
 """Connections to PostgreSQL on which every wait ends."""
 
+import time
 from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+
+from finbert_api.observability.metrics import Metrics, operation_of
 
 # Shorter than a client's patience and than the 25 s a request may take: a database that hangs must not hang us.
 CONNECT_TIMEOUT_SECONDS = 2
@@ -15,6 +19,8 @@ POOL_TIMEOUT_SECONDS = 2
 # A read takes some milliseconds, so that a few connections serve every thread of a worker in turn, and a small database
 # server is not asked for as many connections as there are threads.
 POOL_SIZE = 4
+
+_BEGUN = "begun"
 
 _CONNECT_ARGUMENTS: dict[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -59,6 +65,26 @@ def engine_options() -> dict[str, object]:
 def bound_waits(engine: Engine) -> None:
     """Makes every new connection of the engine a bounded one."""
     event.listen(engine, "do_connect", _connect)
+
+
+def observe_statements(engine: Engine, metrics: Metrics) -> None:
+    """Tells metrics of every statement over the engine's connections."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin(connection: Connection, *_rest: Any) -> None:
+        connection.info[_BEGUN] = time.perf_counter()
+
+    def end(connection: Connection, statement: str) -> None:
+        metrics.queried(operation_of(statement), time.perf_counter() - connection.info[_BEGUN])
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def succeed(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+        end(connection, statement)
+
+    @event.listens_for(engine, "handle_error")
+    def fail(failure: ExceptionContext) -> None:
+        if failure.statement and failure.connection:
+            end(failure.connection, failure.statement)
 
 
 def connect(url: URL) -> BoundedConnection:

@@ -11,6 +11,7 @@ from finbert_api.domain.errors import StorageUnavailable
 from finbert_api.domain.prediction import Page, Prediction, PredictionFilter
 from finbert_api.domain.sentiment import Label, Sentiment
 from finbert_api.extensions import db
+from finbert_api.observability.metrics import Metrics
 from finbert_api.storage.connections import connect
 from finbert_api.storage.selections import count_query, rows_query
 from finbert_api.storage.tables import PredictionRow
@@ -26,8 +27,8 @@ _COLUMNS = tuple(PredictionRow.__table__.columns)
 class PredictionStore:
     """Where predictions are kept. Every method needs an application context."""
 
-    def __init__(self) -> None:
-        self._writer = GroupWriter(lambda: connect(db.engine.url))
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        self._writer = GroupWriter(lambda: connect(db.engine.url), metrics or Metrics())
 
     def add(self, prediction: Prediction) -> None:
         """Returns once the prediction is durable; those of concurrent callers share one commit.

@@ -1,6 +1,7 @@
 """Group commit: predictions that arrive together become one statement, one commit and one wait for the disk."""
 
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -8,6 +9,7 @@ from itertools import islice
 
 import psycopg
 
+from finbert_api.observability.metrics import Metrics
 from finbert_api.storage.connections import BoundedConnection
 from finbert_api.storage.tables import PredictionRow
 from finbert_api.storage.transactions import is_passing, storage_unavailable
@@ -36,8 +38,9 @@ class GroupWriter:
     made at the first row, so that it belongs to the process that uses it, and closed with the writer or the process.
     """
 
-    def __init__(self, connect: Callable[[], BoundedConnection]) -> None:
+    def __init__(self, connect: Callable[[], BoundedConnection], metrics: Metrics) -> None:
         self._connect = connect
+        self._metrics = metrics
         self._cursor: psycopg.RawCursor | None = None
         self._close_connection: Callable[[], object] = lambda: None
         self._turn = threading.Lock()
@@ -117,8 +120,12 @@ class GroupWriter:
             # With PostgreSQL's own placeholders there is nothing to translate in a statement, at each of its runs.
             self._cursor = psycopg.RawCursor(connection)
         values = [value for row in rows for value in row]
-        # What PostgreSQL would keep of a larger statement takes more of its memory than the planning takes time.
-        self._cursor.execute(_insert_statement(len(rows)), values, prepare=len(rows) <= LARGEST_BATCH)
+        begun = time.perf_counter()
+        try:
+            # What PostgreSQL would keep of a larger statement takes more of its memory than the planning takes time.
+            self._cursor.execute(_insert_statement(len(rows)), values, prepare=len(rows) <= LARGEST_BATCH)
+        finally:
+            self._metrics.queried("insert", time.perf_counter() - begun)
 
 
 def _told(fault: Exception | None) -> Exception | None:

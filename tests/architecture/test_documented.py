@@ -7,11 +7,14 @@ import click
 from described import operations, parameters
 
 from finbert_api.cli.main import finbert
+from finbert_api.observability import cloudwatch
 from finbert_api.settings import PROJECT_ROOT, settings_from_environment
 
 API = (PROJECT_ROOT / "docs" / "api.md").read_text()
 # Method, path, description and errors of each row.
 ROUTES = re.findall(r"^\| `([A-Z]+) (/\S*?)` \| (.*?) \| ([0-9 ]*?) *\|$", API, re.MULTILINE)
+METRICS = (PROJECT_ROOT / "docs" / "metrics.md").read_text()
+METRIC_ROW = r"^\| `([a-z_0-9]+)` \|"
 SETTINGS = (PROJECT_ROOT / "docs" / "settings.md").read_text()
 
 
@@ -80,10 +83,11 @@ def test_every_metric_is_documented(client, admin):
         for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", client.get("/metrics").text, re.MULTILINE)
         if not name.endswith("_created")
     }
-    documented = set(
-        re.findall(r"^\| `([a-z_]+)` \|", (PROJECT_ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
-    )
-    assert documented == exposed
+    prometheus, _, cloudwatch_section = METRICS.partition("## CloudWatch")
+    assert set(re.findall(METRIC_ROW, prometheus, re.MULTILINE)) == exposed
+    sent = {cloudwatch.PREDICTION_COUNT, cloudwatch.PREDICTION_LATENCY, cloudwatch.DB_WRITE_FAILURES}
+    sent |= {cloudwatch.ERROR_RATE, cloudwatch.LOW_CONFIDENCE}
+    assert set(re.findall(METRIC_ROW, cloudwatch_section, re.MULTILINE)) == sent
 
 
 def commands(group, prefix="finbert"):

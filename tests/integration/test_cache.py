@@ -10,7 +10,7 @@ from redis_server import PASSWORD, RedisServer
 from support import wait_for
 
 from finbert_api.domain.sentiment import Label, sentiment_of
-from finbert_api.observability.metrics import Metrics
+from finbert_api.observability.prometheus import PrometheusMetrics
 from finbert_api.storage.cache import CachedScores, cache_key
 from finbert_api.storage.redis_cache import RedisCache
 
@@ -30,7 +30,7 @@ def server():
 
 @pytest.fixture
 def metrics():
-    return Metrics()
+    return PrometheusMetrics()
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import http.client
+import re
 from contextlib import ExitStack, closing
 
 import psutil
@@ -45,3 +46,19 @@ def test_a_worker_that_replaces_another_takes_part(service):
     killed.kill()
     wait_for(lambda: {c.pid for c in psutil.Process(service.process.pid).children()} - workers, "a new worker")
     wait_for(lambda: len(connections_by_worker(service)) == 2, "both workers again")
+
+
+def test_what_a_worker_that_ended_had_counted_stays_counted(service):
+    def answered():
+        text = service.request("GET", "/metrics")[2].decode()
+        found = re.findall(r'http_requests_total\{.*route="/api/v1/predictions".*\} ([0-9.]+)', text)
+        return float(found[0]) if found else 0
+
+    for _ in range(7):
+        service.request("GET", "/api/v1/predictions")
+    for _ in range(2):
+        for worker in psutil.Process(service.process.pid).children():
+            if len(worker.threads()) > 2:
+                worker.kill()
+        wait_for(lambda: service.status_of("/health") == 200, "workers again")
+    assert answered() == 7

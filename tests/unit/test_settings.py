@@ -15,6 +15,16 @@ def test_an_empty_environment_gives_the_defaults():
     assert settings.web_concurrency == available_cpus()
 
 
+@pytest.mark.parametrize(("value", "share"), [("0", 0), (".75", 0.75), ("0.5", 0.5), ("1.0", 1), ("1", 1)])
+def test_a_share_is_a_number_from_0_to_1(value, share):
+    assert settings_from_environment({"LOW_CONFIDENCE": value}).low_confidence == share
+
+
+def test_a_choice_is_taken_in_any_case():
+    settings = settings_from_environment({"LOG_LEVEL": "debug", "METRICS_BACKEND": "Both"})
+    assert (settings.log_level, settings.metrics_backend) == ("DEBUG", "both")
+
+
 def test_empty_values_count_as_unset():
     assert settings_from_environment({"PORT": "", "API_KEY": " ", "MODEL_STORE": ""}) == settings_from_environment({})
 
@@ -40,6 +50,12 @@ def test_every_usual_spelling_of_a_postgresql_url_is_taken(scheme):
         ("MAX_BATCH_TOKENS", "0", "whole number from 1"),
         ("MAX_QUEUE_TOKENS", "0", "whole number from 1"),
         ("LOG_LEVEL", "LOUD", "one of DEBUG, INFO"),
+        ("METRICS_BACKEND", "graphite", "one of prometheus, cloudwatch, both, none"),
+        ("LOW_CONFIDENCE", "1.5", "number from 0 to 1"),
+        ("LOW_CONFIDENCE", "half", "number from 0 to 1"),
+        ("LOG_FILE", "/no/such/folder/api.log", "file in an existing folder"),
+        ("LOG_FILE", "/tmp", "file in an existing folder"),  # noqa: S108 - read only
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "http://host:port"),
         ("MODEL_STORE", "/no/such/folder", "existing folder"),
         ("ONNX_MODEL_PATH", "/no/such/file", "existing file"),
         ("TOKENIZER_PATH", "/no/such/file", "existing file"),

@@ -17,7 +17,7 @@ from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import BatchingEngine, UnavailableEngine
 from finbert_api.inference.session import ModelSession
 from finbert_api.inference.tokenizer import TextTokenizer
-from finbert_api.observability.metrics import Metrics
+from finbert_api.observability.prometheus import PrometheusMetrics
 from finbert_api.settings import PROJECT_ROOT
 
 POISON = VOCABULARY["fell"]
@@ -342,7 +342,7 @@ for _ in range(50):
 
 
 def test_the_figures_of_the_queue_are_counted(busy, session):
-    metrics = Metrics()
+    metrics = PrometheusMetrics()
     engine, first = busy(metrics=metrics)
     futures = [engine.submit(text, later()) for text in (text_of(4), text_of(6))]
     futures[0].cancel()

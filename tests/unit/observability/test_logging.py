@@ -35,7 +35,7 @@ def test_records_below_the_level_are_dropped(log_lines):
 
 
 def test_lines_go_to_standard_output():
-    assert logging_config("INFO")["handlers"]["stdout"]["stream"] == "ext://sys.stdout"
+    assert logging_config("INFO")["handlers"]["output"]["stream"] == "ext://sys.stdout"
 
 
 def test_what_a_server_line_quotes_of_a_broken_request_is_cut(log_lines):

@@ -1,32 +1,51 @@
-from finbert_api.observability.metrics import Metrics
+import inspect
+
+import pytest
+
+from finbert_api.observability.metrics import CombinedMetrics, Metrics, operation_of
+from finbert_api.observability.prometheus import PrometheusMetrics
+
+EVENTS = [name for name in vars(Metrics) if not name.startswith("_") and name != "exposition"]
+VALUES = {"method": "GET", "route": "/health", "status": 200, "label": "neutral", "model_version": "m", "size": 1}
+VALUES |= {"confidence": 0.9, "seconds": 0.1, "operation": "select", "texts": 1, "tokens": 9, "padding_ratio": 0.0}
+VALUES |= {"queue_seconds": [0.1]}
 
 
-def test_what_is_counted_is_exposed():
-    metrics = Metrics()
-    for _ in range(3):
-        metrics.queued()
-    metrics.unqueued(2)
-    metrics.batch_ran(size=2, tokens=60, padding_ratio=0.25, queue_seconds=[0.5, 1.5])
-    metrics.answered("POST", "/api/v1/predict", 200, 0.02)
-    metrics.predicted("positive", "m-1")
-    metrics.inferred(0.01)
-    metrics.cache_hit()
-    metrics.cache_missed()
-    metrics.cache_failed()
-    metrics.rate_limit_failed()
-    metrics.write_failed()
-    text = metrics.exposition().decode()
-    assert 'http_requests_total{method="POST",route="/api/v1/predict",status="200"} 1.0' in text
-    assert 'http_request_duration_seconds_bucket{le="0.025",method="POST",route="/api/v1/predict"} 1.0' in text
-    assert 'model_predictions_total{label="positive",version="m-1"} 1.0' in text
-    assert "model_inference_duration_seconds_count 1.0" in text
-    assert "engine_queue_depth 1.0" in text
-    assert "engine_queue_duration_seconds_sum 2.0" in text
-    assert "engine_batch_size_sum 2.0" in text
-    assert "engine_batch_tokens_sum 60.0" in text
-    assert 'engine_padding_ratio_bucket{le="0.3"} 1.0' in text
-    assert "db_write_failures_total 1.0" in text
-    assert "cache_hits_total 1.0" in text
-    assert "cache_misses_total 1.0" in text
-    assert "cache_failures_total 1.0" in text
-    assert "rate_limit_failures_total 1.0" in text
+class Heard(Metrics):
+    def __init__(self):
+        self.events = []
+
+    def __getattribute__(self, name):
+        if name not in EVENTS:
+            return super().__getattribute__(name)
+        return lambda **named: self.events.append((name, named))
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_several_are_all_told_of_every_event(event):
+    each = Heard(), Heard()
+    named = {name: VALUES[name] for name in inspect.signature(getattr(Metrics(), event)).parameters}
+    getattr(CombinedMetrics(each), event)(**named)
+    assert [one.events for one in each] == [[(event, named)]] * 2
+
+
+@pytest.mark.parametrize("metrics", [Metrics(), PrometheusMetrics()])
+def test_every_event_is_taken(metrics):
+    for event in EVENTS:
+        named = {name: VALUES[name] for name in inspect.signature(getattr(Metrics(), event)).parameters}
+        assert getattr(metrics, event)(**named) is None
+
+
+def test_the_exposition_is_that_of_the_one_that_has_it():
+    assert Metrics().exposition() is None
+    prometheus = PrometheusMetrics()
+    assert CombinedMetrics([Metrics(), prometheus]).exposition() == prometheus.exposition()
+    assert CombinedMetrics([Metrics()]).exposition() is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "operation"),
+    [("SELECT 1", "select"), ("\n  insert INTO t", "insert"), ("DELETE FROM t", "delete"), ("WITH x AS", "other")],
+)
+def test_a_statement_is_known_by_its_first_word(statement, operation):
+    assert operation_of(statement) == operation
