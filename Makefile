@@ -42,8 +42,17 @@ run: $(VENV)/.serving ## Start the service here: database, migrations, workers; 
 dev: $(VENV)/.development ## Make .venv with everything that tests, training and export need
 
 .PHONY: test
-test: $(VENV)/.development ## Run every test that this machine can run
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+test: $(VENV)/.development ## Run the tests of the service (the benchmarks' own and those of the infrastructure apart)
+	@$(PYTEST) -m "not benchmark" --ignore tests/infrastructure --cov --cov-report=term $(PYTEST_ARGS)
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+.PHONY: test-slow
+test-slow: $(VENV)/.development ## Run the tests of the benchmarks, at tiny sizes
+	@$(PYTEST) -m benchmark --ignore tests/infrastructure $(PYTEST_ARGS)
+
+.PHONY: infra
+infra: $(VENV)/.development ## Run Terraform, playbooks, image, manifests and workflows for real, as far as this machine can
+	@$(BIN)/python -m pytest tests/infrastructure $(PYTEST_ARGS)
 
 .PHONY: fuzz
 fuzz: $(VENV)/.development ## Let schemathesis try thousands of requests on a running service (FUZZ_EXAMPLES=... for each route)
@@ -69,7 +78,11 @@ model: $(VENV)/.development ## Export ProsusAI/finbert from the model hub to var
 .PHONY: benchmark
 benchmark: $(VENV)/.development ## Measure speed, memory and storage (BENCHMARKS=... chooses; docs/performance.md)
 	@set -e; for name in $(BENCHMARKS); do echo "$$name"; $(BIN)/python -m benchmarks $$name; done
-BENCHMARKS ?= limit precision serve startup memory overload storage
+BENCHMARKS ?= limit precision serve startup memory overload storage observability
+
+.PHONY: load
+load: $(VENV)/.development ## Let 100 users at once use the service for ten minutes (LOAD_ARGS=... changes that)
+	@$(BIN)/python -m benchmarks users $(LOAD_ARGS)
 
 .PHONY: lock
 lock: $(VENV)/.development ## Pin requirements*.txt anew from pyproject.toml

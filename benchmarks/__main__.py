@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-NAMES = ("limit", "precision", "serve", "startup", "memory", "overload", "storage")
+NAMES = ("limit", "precision", "serve", "startup", "memory", "overload", "storage", "observability", "users")
 
 
 class Benchmarks(click.Group):

@@ -63,7 +63,11 @@ class CloudWatchMetrics(Metrics):
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts a response: the average is the share of those that failed, in percent."""
-        self._add(ERROR_RATE, None, PERCENT if status >= SERVER_ERROR else 0.0)
+        self.refused(method, route, status, 1)
+
+    def refused(self, method: str, route: str, status: int, requests: int) -> None:
+        """Counts refusals as any other response."""
+        self._add(ERROR_RATE, None, PERCENT if status >= SERVER_ERROR else 0.0, requests)
 
     def prediction_answered(self, seconds: float) -> None:
         """Times a prediction in milliseconds, to three digits, so that few values stand for many requests."""
@@ -87,9 +91,9 @@ class CloudWatchMetrics(Metrics):
         self._closing.set()
         self._thread.join(CONNECT_SECONDS + ANSWER_SECONDS)
 
-    def _add(self, name: str, label: str | None, value: float) -> None:
+    def _add(self, name: str, label: str | None, value: float, times: int = 1) -> None:
         with self._lock:
-            self._gathered[name, label][value] += 1
+            self._gathered[name, label][value] += times
 
     def _run(self) -> None:
         while not self._closing.wait(self._period_seconds):

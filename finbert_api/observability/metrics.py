@@ -10,6 +10,9 @@ class Metrics:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A response; `route` is the rule that matched, never the path, so that labels stay bounded."""
 
+    def refused(self, method: str, route: str, status: int, requests: int) -> None:
+        """Responses to requests that were refused before they were taken up, and so took no time to speak of."""
+
     def prediction_answered(self, seconds: float) -> None:
         """A request for one text's prediction that was answered with it, and its time in the application."""
 

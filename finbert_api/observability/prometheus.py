@@ -83,6 +83,10 @@ class PrometheusMetrics(Metrics):
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(method, route).observe(seconds)
 
+    def refused(self, method: str, route: str, status: int, requests: int) -> None:
+        """Counts refusals; their time is no request's: it would hide how slow the others are."""
+        self._requests.labels(method, route, str(status)).inc(requests)
+
     def predicted(self, label: str, model_version: str, confidence: float) -> None:
         """Counts a prediction."""
         self._predictions.labels(label, model_version).inc()

@@ -13,6 +13,8 @@ from benchmarks.shapes import SHAPES
 from benchmarks.texts import numbered, sentences
 from finbert_api.settings import PROJECT_ROOT
 
+pytestmark = pytest.mark.benchmark
+
 
 @pytest.fixture
 def figures_of(tmp_path):
@@ -69,6 +71,17 @@ def test_overload_counts_what_the_service_refuses(figures_of):
     assert figures["statuses"].keys() <= {"200", "503", "504"}
     assert figures["failed_afterwards"] == 0
     assert figures["stored"] >= figures["answered"] > 0
+
+
+def test_observability_compares_with_a_silent_service_and_counts_series(figures_of):
+    figures = figures_of("observability", "--rounds=1", "--requests=400", "--seconds=0.3", "--warm-up=0.1")
+
+    for name, load in (("throughput_kept", "unique"), ("cached_throughput_kept", "cached")):
+        [usual], [silent] = figures["rounds"][load]["usual"], figures["rounds"][load]["silent"]
+        assert figures[name] == pytest.approx(usual / silent, abs=0.001)
+    assert figures["requests"] >= 400
+    assert figures["odd_requests"] == 20
+    assert figures["series_after"] == figures["series_before"] > 100
 
 
 def test_an_encoder_costs_what_the_literature_says():

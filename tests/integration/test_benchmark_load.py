@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks.load import FIRST_SERIAL, Load, run_load
 
+pytestmark = pytest.mark.benchmark
+
 SENTENCES = ["Profit rose.", 'Sales "fell" in Zürich by 5 %.']
 
 

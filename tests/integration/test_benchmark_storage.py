@@ -19,6 +19,8 @@ from finbert_api.extensions import db
 from finbert_api.settings import PROJECT_ROOT
 from finbert_api.storage.predictions import PredictionStore
 
+pytestmark = pytest.mark.benchmark
+
 RATIOS = ("page_1m_vs_1k", "page_label_1m_vs_1k", "count_1m_vs_1k", "count_label_1m_vs_1k")
 IDS = [UUID(int=number) for number in range(3 * WALK_LIMIT * WALK_PAGES, 0, -1)]
 

@@ -46,10 +46,11 @@ def test_what_was_counted_is_sent_at_the_end(received):
     metrics.low_confidence()
     for status in (200, 200, 404, 503):
         metrics.answered("POST", "/", status, 0.1)
+    metrics.refused("POST", "/", 503, 5)
     metrics.close()
     assert received.counts("prediction_count", "positive") == {1.0: 2}
     assert received.counts("prediction_count", "neutral") == {1.0: 1}
-    assert received.counts("error_rate") == {0.0: 3, 100.0: 1}
+    assert received.counts("error_rate") == {0.0: 3, 100.0: 6}
     assert received.counts("low_confidence_predictions")[1.0] == 1
     assert received.counts("db_write_failures") == {0.0: 1}  # silence would be no good news
 

@@ -8,7 +8,7 @@ from finbert_api.observability.prometheus import PrometheusMetrics
 EVENTS = [name for name in vars(Metrics) if not name.startswith("_") and name != "exposition"]
 VALUES = {"method": "GET", "route": "/health", "status": 200, "label": "neutral", "model_version": "m", "size": 1}
 VALUES |= {"confidence": 0.9, "seconds": 0.1, "operation": "select", "texts": 1, "tokens": 9, "padding_ratio": 0.0}
-VALUES |= {"queue_seconds": [0.1]}
+VALUES |= {"requests": 3, "queue_seconds": [0.1]}
 
 
 class Heard(Metrics):

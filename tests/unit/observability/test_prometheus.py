@@ -17,6 +17,7 @@ def test_what_is_counted_is_exposed():
     metrics.answered("POST", "/api/v1/predict", 200, 0.02)
     metrics.predicted("positive", "m-1", 0.55)
     metrics.low_confidence()
+    metrics.refused("POST", "/api/v1/predict", 503, 4)
     metrics.queried("insert", 0.002)
     metrics.cloudwatch_failed()
     metrics.inferred(0.01)
@@ -29,6 +30,8 @@ def test_what_is_counted_is_exposed():
     assert 'http_requests_total{method="POST",route="/api/v1/predict",status="200"} 1.0' in text
     assert 'http_request_duration_seconds_bucket{le="0.025",method="POST",route="/api/v1/predict"} 1.0' in text
     assert 'model_predictions_total{label="positive",version="m-1"} 1.0' in text
+    assert 'http_requests_total{method="POST",route="/api/v1/predict",status="503"} 4.0' in text
+    assert 'http_request_duration_seconds_count{method="POST",route="/api/v1/predict"} 1.0' in text
     assert 'model_confidence_bucket{le="0.5"} 0.0' in text
     assert 'model_confidence_bucket{le="0.6"} 1.0' in text
     assert "model_low_confidence_total 1.0" in text
