@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -46,6 +46,14 @@ test: $(VENV)/.development ## Run the tests of the service (the benchmarks' own 
 	@$(PYTEST) -m "not benchmark" --ignore tests/infrastructure --cov --cov-report=term $(PYTEST_ARGS)
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
+.PHONY: test-unit
+test-unit: $(VENV)/.development ## Run the tests that start no service
+	@$(PYTEST) tests/unit tests/api tests/architecture $(PYTEST_ARGS)
+
+.PHONY: test-integration
+test-integration: $(VENV)/.development ## Run the tests that start services, and those in a browser
+	@$(PYTEST) -m "not benchmark" tests/integration tests/browser $(PYTEST_ARGS)
+
 .PHONY: test-slow
 test-slow: $(VENV)/.development ## Run the tests of the benchmarks, at tiny sizes
 	@$(PYTEST) -m benchmark --ignore tests/infrastructure $(PYTEST_ARGS)
@@ -74,6 +82,73 @@ format: $(VENV)/.development ## Format the code
 .PHONY: model
 model: $(VENV)/.development ## Export ProsusAI/finbert from the model hub to var/models, checked against PyTorch
 	$(BIN)/finbert model export --model ProsusAI/finbert
+
+# Laid out as the image's stage `model`, whose place it takes in `make push`.
+MODEL_CONTEXT := var/model-context
+ARTIFACTS := $(MODEL_CONTEXT)/opt/finbert/models
+# What makes an artifact what it is: one that was made from something else is not taken over.
+MODEL_INPUTS = $(shell cat requirements-dev.txt finbert_api/modelling/*.py finbert_api/inference/*.py | sha256sum | cut -c 1-64)
+DOCKER ?= docker
+
+.PHONY: model-artifact
+model-artifact: $(VENV)/.serving ## Have the artifact for `make push`: the kept one, else that of the image in ENVIRONMENT, else an export
+	@if [ "$$(cat $(MODEL_CONTEXT)/inputs 2>/dev/null)" = $(MODEL_INPUTS) ]; then echo "model: kept from before"; exit; fi; \
+	rm -rf $(MODEL_CONTEXT) && mkdir -p $(ARTIFACTS); \
+	image=$$($(BIN)/finbert deploy status --environment $(ENVIRONMENT) | sed -n 's/^image: //p'); \
+	if [ -n "$$image" ] && $(DOCKER) pull --quiet "$$image" \
+		&& [ "$$($(DOCKER) inspect --format '{{index .Config.Labels "finbert.model-inputs"}}' "$$image")" = $(MODEL_INPUTS) ]; then \
+		container=$$($(DOCKER) create "$$image") \
+			&& $(DOCKER) cp "$$container:/opt/finbert/models/." $(ARTIFACTS) && $(DOCKER) rm "$$container" >/dev/null \
+			&& echo "model: taken from $$image"; \
+	else \
+		make --no-print-directory $(VENV)/.development \
+			&& $(BIN)/finbert model export --model $(MODEL) --output $(ARTIFACTS)/exported && echo "model: exported"; \
+	fi && echo $(MODEL_INPUTS) > $(MODEL_CONTEXT)/inputs
+MODEL ?= ProsusAI/finbert
+
+.PHONY: push
+push: $(BIN)/python ## Build the image, push it as IMAGE_REPOSITORY:IMAGE_TAG, and print image=REPOSITORY@DIGEST
+	@$(DOCKER) buildx build --platform $(IMAGE_PLATFORMS) --build-context model=$(MODEL_CONTEXT) \
+		--build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' finbert_api/__init__.py) --build-arg REVISION=$(IMAGE_TAG) \
+		--label finbert.model-inputs=$(MODEL_INPUTS) --tag $(IMAGE_REPOSITORY):$(IMAGE_TAG) \
+		--push --metadata-file var/image.json . >&2
+	@$(BIN)/python -c 'import json; print("image=$(IMAGE_REPOSITORY)@" + json.load(open("var/image.json"))["containerimage.digest"])'
+IMAGE_PLATFORMS ?= linux/amd64,linux/arm64
+
+# ENVIRONMENT names a folder of terraform/environments; STATE_BUCKET and AWS_REGION say where its state is.
+TERRAFORM = terraform -chdir=terraform/environments/$(ENVIRONMENT)
+TERRAFORM_INIT = $(TERRAFORM) init -input=false -backend-config="bucket=$(STATE_BUCKET)" -backend-config="region=$(AWS_REGION)"
+
+.PHONY: terraform-plan
+terraform-plan: ## Show what Terraform would change in ENVIRONMENT, without a look at what is there
+	@$(TERRAFORM_INIT)
+	@$(TERRAFORM) plan -input=false -lock=false -refresh=false
+
+.PHONY: terraform-apply
+terraform-apply: ## Let Terraform change ENVIRONMENT; nobody is asked
+	@$(TERRAFORM_INIT)
+	@$(TERRAFORM) apply -input=false -auto-approve
+
+# The tools pin libraries that ours don't agree with, so they live apart.
+AUDIT := var/audit
+$(AUDIT)/.installed: $(MAKEFILE_LIST)
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip --disable-pip-version-check --quiet install checkov==3.3.30 pip-audit==2.10.1 detect-secrets==1.5.0 zizmor==1.32.0
+	@touch $@
+
+.PHONY: audit-dependencies
+audit-dependencies: $(AUDIT)/.installed ## Ask whether what serving needs has known holes
+	@$(AUDIT)/bin/pip-audit --disable-pip --no-deps --requirement requirements.txt
+
+.PHONY: audit-configuration
+audit-configuration: $(AUDIT)/.installed ## Check Terraform, Dockerfile, manifests and workflows for what is unsafe
+	@$(AUDIT)/bin/checkov --directory . --skip-path var --skip-path $(VENV) --framework terraform dockerfile kubernetes github_actions --compact --quiet --skip-download
+	@$(AUDIT)/bin/zizmor --offline .github
+
+.PHONY: audit-secrets
+audit-secrets: $(AUDIT)/.installed ## Look for keys and tokens of known forms in the repository; the tests' own are known
+	@git ls-files -z -- ':!tests' ':!*.onnx*' | xargs -0 $(AUDIT)/bin/detect-secrets-hook --exclude-lines '"example": "eyJ' \
+		$(foreach guess,KeywordDetector HexHighEntropyString Base64HighEntropyString BasicAuthDetector,--disable-plugin $(guess))
 
 .PHONY: benchmark
 benchmark: $(VENV)/.development ## Measure speed, memory and storage (BENCHMARKS=... chooses; docs/performance.md)

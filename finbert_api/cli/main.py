@@ -13,6 +13,7 @@ COMMANDS = {
     "migrate": "finbert_api.cli.migrate:migrate",
     "keys": "finbert_api.cli.keys:keys",
     "model": "finbert_api.cli.model:model",
+    "deploy": "finbert_api.cli.deploy:deploy",
 }
 
 
