@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-import psutil
 import psycopg
 from psycopg import sql
 
@@ -111,6 +110,8 @@ def _remove_stale_pid_file(cluster: Path) -> None:
     pid_file = cluster / "postmaster.pid"
     if not pid_file.is_file():
         return
+    import psutil  # noqa: PLC0415 - comes with the binaries, not in images
+
     try:
         name = psutil.Process(int(pid_file.read_text(encoding="utf-8").split(maxsplit=1)[0])).name()
     except (psutil.Error, ValueError, IndexError):
