@@ -60,7 +60,7 @@ test-slow: $(VENV)/.development ## Run the tests of the benchmarks, at tiny size
 
 .PHONY: infra
 infra: $(VENV)/.development ## Run Terraform, playbooks, image, manifests and workflows for real, as far as this machine can
-	@$(BIN)/python -m pytest tests/infrastructure $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 0 tests/infrastructure $(PYTEST_ARGS)
 
 .PHONY: fuzz
 fuzz: $(VENV)/.development ## Let schemathesis try thousands of requests on a running service (FUZZ_EXAMPLES=... for each route)
