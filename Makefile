@@ -133,7 +133,7 @@ terraform-apply: ## Let Terraform change ENVIRONMENT; nobody is asked
 AUDIT := var/audit
 $(AUDIT)/.installed: $(MAKEFILE_LIST)
 	$(PYTHON) -m venv $(AUDIT)
-	$(AUDIT)/bin/python -m pip --disable-pip-version-check --quiet install checkov==3.3.30 pip-audit==2.10.1 detect-secrets==1.5.0 zizmor==1.32.0
+	$(AUDIT)/bin/python -m pip --disable-pip-version-check --quiet install pip-audit==2.10.1 detect-secrets==1.5.0
 	@touch $@
 
 .PHONY: audit-dependencies
@@ -141,9 +141,8 @@ audit-dependencies: $(AUDIT)/.installed ## Ask whether what serving needs has kn
 	@$(AUDIT)/bin/pip-audit --disable-pip --no-deps --requirement requirements.txt
 
 .PHONY: audit-configuration
-audit-configuration: $(AUDIT)/.installed ## Check Terraform, Dockerfile, manifests and workflows for what is unsafe
-	@$(AUDIT)/bin/checkov --directory . --skip-path var --skip-path $(VENV) --framework terraform dockerfile kubernetes github_actions --compact --quiet --skip-download
-	@$(AUDIT)/bin/zizmor --offline .github
+audit-configuration: $(VENV)/.development ## Check Terraform, Dockerfile, manifests and workflows for what is unsafe
+	@$(BIN)/python -m pytest -n 0 tests/infrastructure -k "checkov or zizmor"
 
 .PHONY: audit-secrets
 audit-secrets: $(AUDIT)/.installed ## Look for keys and tokens of known forms in the repository; the tests' own are known

@@ -21,6 +21,7 @@ CLIENTS = 16
 SILENT = {"METRICS_BACKEND": "none", "LOG_LEVEL": "CRITICAL"}
 # Of the requests that try to make new series: paths, methods, ids and keys that nobody else has used.
 ODD_SHARE = 0.05
+ODD_KINDS = 5
 
 
 @click.command()
@@ -82,14 +83,7 @@ def _crowd(bench: Workbench, server: Server, requests: int) -> tuple[int, int]:
     odd = int(requests * ODD_SHARE)
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         for number in tqdm(range(odd), desc="odd requests"):
-            name = uuid.uuid4().hex
-            method, path, headers = [
-                ("GET", f"/{name}", {}),
-                ("GET", f"/api/v1/predictions/{uuid.uuid4()}", server.headers),
-                (f"M{name[:8].upper()}", "/api/v1/predict", server.headers),
-                ("GET", "/api/v1/predictions", {"X-API-Key": name}),
-                ("GET", "/health", {"X-Request-ID": name}),
-            ][number % 5]
+            method, path, headers = _odd_requests(server)[number % ODD_KINDS]
             connection.request(method, path, headers=headers)
             connection.getresponse().read()
     sent = 0
@@ -101,18 +95,24 @@ def _crowd(bench: Workbench, server: Server, requests: int) -> tuple[int, int]:
     return odd, sent
 
 
+def _odd_requests(server: Server) -> list[tuple[str, str, dict[str, str]]]:
+    """One of each of ODD_KINDS: method, path and headers with something in them that nobody else has used."""
+    name = uuid.uuid4().hex
+    return [
+        ("GET", f"/{name}", {}),
+        ("GET", f"/api/v1/predictions/{uuid.uuid4()}", server.headers),
+        (f"M{name[:8].upper()}", "/api/v1/predict", server.headers),
+        ("GET", "/api/v1/predictions", {"X-API-Key": name}),
+        ("GET", "/health", {"X-Request-ID": name}),
+    ]
+
+
 def _series(server: Server) -> int:
     """Lines of the service's metrics that are figures, once each kind of request has been there."""
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
-        for method, path, headers in [
-            ("GET", "/nowhere", {}),
-            ("GET", f"/api/v1/predictions/{uuid.uuid4()}", server.headers),
-            ("MADEUP", "/api/v1/predict", server.headers),
-            ("GET", "/api/v1/predictions", {"X-API-Key": "nobody's"}),
-            ("GET", "/health", {}),
-            ("GET", "/metrics", {}),
-            ("GET", "/metrics", {}),
-        ]:
+        # The figures are asked for twice: the first time counts in the second.
+        metrics = ("GET", "/metrics", {})
+        for method, path, headers in [*_odd_requests(server), metrics, metrics]:
             connection.request(method, path, headers=headers)
             text = connection.getresponse().read().decode()
     return sum(bool(line) and not line.startswith("#") for line in text.splitlines())

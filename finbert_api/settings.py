@@ -15,6 +15,8 @@ from finbert_api.domain.errors import SettingsError
 PROJECT_ROOT = Path(__file__).parent.parent
 BUNDLED_MODEL = Path(__file__).parent / "models" / "compact"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+# Terraform's alarms look there; a test compares.
+CLOUDWATCH_NAMESPACE = "FinbertAPI"
 METRICS_BACKENDS = ("prometheus", "cloudwatch", "both", "none")
 LARGEST_PORT = 65_535
 LARGEST_CONCURRENCY = 256
@@ -104,7 +106,7 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         log_level=read.choice("LOG_LEVEL", LOG_LEVELS, "INFO"),
         log_file=read.new_file("LOG_FILE"),
         metrics_backend=read.choice("METRICS_BACKEND", METRICS_BACKENDS, "prometheus"),
-        cloudwatch_namespace=read.text("CLOUDWATCH_NAMESPACE") or "FinbertAPI",
+        cloudwatch_namespace=read.text("CLOUDWATCH_NAMESPACE") or CLOUDWATCH_NAMESPACE,
         low_confidence=read.share("LOW_CONFIDENCE", 0.6),
         otel_exporter_otlp_endpoint=read.web_address("OTEL_EXPORTER_OTLP_ENDPOINT"),
         web_concurrency=read.integer("WEB_CONCURRENCY", available_cpus(), 1, LARGEST_CONCURRENCY),

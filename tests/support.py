@@ -81,6 +81,20 @@ def finbert(*arguments, **environment):
     )  # fmt: skip
 
 
+def exchange(port, method, path, body=None, headers=ADMIN):
+    """Status, headers and JSON (or bytes) of the answer of a server on this machine."""
+    json_headers = {"Content-Type": "application/json"} if body is not None else {}
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers | json_headers)
+        answer = connection.getresponse()
+        content = answer.read()
+    return (
+        answer.status,
+        answer.headers,
+        json.loads(content) if "json" in answer.headers.get("Content-Type", "") else content,
+    )
+
+
 class Service:
     """`finbert run` as a process of its own, on a free port, with its data in a folder of the test."""
 
@@ -99,16 +113,7 @@ class Service:
 
     def request(self, method, path, body=None, headers=ADMIN):
         """Status, headers and JSON (or bytes) of an answer."""
-        json_headers = {"Content-Type": "application/json"} if body is not None else {}
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers | json_headers)
-            answer = connection.getresponse()
-            content = answer.read()
-        return (
-            answer.status,
-            answer.headers,
-            json.loads(content) if "json" in answer.headers.get("Content-Type", "") else content,
-        )
+        return exchange(self.port, method, path, body, headers)
 
     def status_of(self, path):
         """The status of a GET; None while nothing listens."""

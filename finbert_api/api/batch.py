@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 
 from finbert_api.api.container import container
 from finbert_api.api.parsing import StrictBlueprint
-from finbert_api.api.predictions import PREDICT_HEADERS, PredictArguments
+from finbert_api.api.predictions import PREDICT_HEADERS, PredictArguments, server_timing
 from finbert_api.api.problems import STATUS_OF, errors_by_field, in_words, problem_document
 from finbert_api.api.schemas.batch import BatchRequestSchema, BatchSchema
 from finbert_api.domain.errors import FinbertError
@@ -72,14 +72,10 @@ def _headers(outcomes: list[Outcome]) -> dict[str, str]:
     """The headers of an answer with these predictions."""
     if not outcomes:
         return {}
-    stages = {
-        "queue": max(outcome.queue_seconds for outcome in outcomes),
-        "inference": max(outcome.inference_seconds for outcome in outcomes),
-        "storage": outcomes[0].storage_seconds,
-    }
+    longest = {stage: max(outcome.stages[stage] for outcome in outcomes) for stage in outcomes[0].stages}
     headers = {
         "X-Model-Version": outcomes[0].prediction.model_version,
-        "Server-Timing": ", ".join(f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in stages.items()),
+        "Server-Timing": server_timing(longest),
     }
     if not all(outcome.stored for outcome in outcomes):
         headers["X-Storage-Warning"] = "write_failed"

@@ -103,15 +103,10 @@ def _finish(response: Response) -> Response:
 
 def _about(outcome: Outcome) -> dict[str, str | float]:
     """What a log line says of a prediction: never its text."""
-    stages = {
-        "queue_ms": outcome.queue_seconds,
-        "inference_ms": outcome.inference_seconds,
-        "storage_ms": outcome.storage_seconds,
-    }
     return {
         "model_version": outcome.prediction.model_version,
         "cache": "hit" if outcome.cache_hit else "miss",
-        **{name: round(seconds * 1000, 1) for name, seconds in stages.items()},
+        **{f"{stage}_ms": round(seconds * 1000, 1) for stage, seconds in outcome.stages.items()},
     }
 
 

@@ -1,5 +1,6 @@
 """Predict a text; find, list and delete predictions."""
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -69,21 +70,21 @@ def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, Any
     asked = (arguments["text"], arguments["source"], g.caller, g.new_id, g.deadline)
     outcome = container().idempotency.predict(*asked, key=key) if key else container().predictions.predict(*asked)
     g.outcome = outcome
-    stages = {
-        "queue": outcome.queue_seconds,
-        "inference": outcome.inference_seconds,
-        "storage": outcome.storage_seconds,
-    }
     headers = {
         "X-Cache": "hit" if outcome.cache_hit else "miss",
         "X-Model-Version": outcome.prediction.model_version,
-        "Server-Timing": ", ".join(f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in stages.items()),
+        "Server-Timing": server_timing(outcome.stages),
     }
     if not outcome.stored:
         headers["X-Storage-Warning"] = "write_failed"
     if outcome.replayed:
         headers[REPLAYED_HEADER] = "true"
     return outcome.prediction, 200, headers
+
+
+def server_timing(stages: Mapping[str, float]) -> str:
+    """Seconds by stage as the header Server-Timing has them."""
+    return ", ".join(f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in stages.items())
 
 
 @blueprint.route("/predictions/<uuid:request_id>")

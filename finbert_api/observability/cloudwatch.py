@@ -12,7 +12,6 @@ from finbert_api.observability.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-NAMESPACE = "FinbertAPI"
 # Alarms and dashboards name these; a test compares.
 PREDICTION_COUNT = "prediction_count"
 LABEL_DIMENSION = "label"

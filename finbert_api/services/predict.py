@@ -34,6 +34,11 @@ class Outcome:
     storage_seconds: float
     replayed: bool = False
 
+    @property
+    def stages(self) -> dict[str, float]:
+        """Its seconds by stage."""
+        return {"queue": self.queue_seconds, "inference": self.inference_seconds, "storage": self.storage_seconds}
+
 
 class PredictionService:
     """Predictions made and kept; those with a confidence below `low_confidence` are counted apart."""

@@ -1,14 +1,14 @@
 """Figures on their way to CloudWatch, which moto plays over HTTP: real boto3 and real requests."""
 
-import socket
-import subprocess
-import sys
+import logging
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
-from support import free_port, wait_for
+from moto.backends import get_backend
+from moto.server import ThreadedMotoServer
+from support import free_port
 
 TEXTS = [
     "Quarterly profit rose by a third.",
@@ -22,24 +22,14 @@ ACCOUNT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DE
 
 
 @pytest.fixture
-def aws(tmp_path):
+def aws(monkeypatch):
     """The address of a moto server."""
-    port = free_port()
-    with (tmp_path / "moto.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
-        )
-
-    def listens():
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    try:
-        wait_for(listens, "moto to listen")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
+    get_backend("cloudwatch").reset()
+    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
 
 
 def statistics(aws, name, statistic, label=None):

@@ -1,12 +1,9 @@
 """The service in a container, held as tightly as production holds it."""
 
-import http.client
-import json
-from contextlib import closing
 from uuid import uuid4
 
 from infrastructure.image.engine import podman
-from support import ADMIN, ADMIN_KEY, JWT_SECRET, START_SECONDS, WITHOUT_LIMITS, free_port, wait_for
+from support import ADMIN_KEY, JWT_SECRET, START_SECONDS, WITHOUT_LIMITS, exchange, free_port, wait_for
 
 # Read-only root, no capabilities, 1 GB, and writable what docs/image.md names alone.
 HELD_TIGHTLY = (
@@ -32,11 +29,8 @@ class Container:
 
     def request(self, method, path, body=None):
         """Status and JSON of an answer."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            content = json.dumps(body) if body is not None else None
-            connection.request(method, path, content, ADMIN | ({"Content-Type": "application/json"} if content else {}))
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+        status, _, content = exchange(self.port, method, path, body)
+        return status, content
 
     def wait_until_ready(self):
         wait_for(lambda: self._status("/ready") == 200, "the container to be ready")

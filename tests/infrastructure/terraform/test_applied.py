@@ -106,7 +106,7 @@ def test_task_takes_secrets_from_ssm_and_settings_that_the_service_knows(stage):
     environment = {each["name"]: each["value"] for each in container["environment"]}
     settings = settings_from_environment(environment)
     assert settings.metrics_backend == "both"
-    assert settings.cloudwatch_namespace == cloudwatch.NAMESPACE
+    assert settings.cloudwatch_namespace == CLOUDWATCH_NAMESPACE
     assert (settings.host, settings.port) == (EVERY_INTERFACE, 8000)
 
 
@@ -160,9 +160,9 @@ def of_alarm(alarm):
 
 def test_alarms_watch_what_the_service_sends(stage):
     watched = {name: of_alarm(alarm) for name, alarm in stage.aws["alarms"].items()}
-    assert watched["error-rate"] == (cloudwatch.NAMESPACE, cloudwatch.ERROR_RATE, {}, "Average")
-    assert watched["latency-p99"] == (cloudwatch.NAMESPACE, cloudwatch.PREDICTION_LATENCY, {}, "p99")
-    assert watched["database-writes"] == (cloudwatch.NAMESPACE, cloudwatch.DB_WRITE_FAILURES, {}, "Sum")
+    assert watched["error-rate"] == (CLOUDWATCH_NAMESPACE, cloudwatch.ERROR_RATE, {}, "Average")
+    assert watched["latency-p99"] == (CLOUDWATCH_NAMESPACE, cloudwatch.PREDICTION_LATENCY, {}, "p99")
+    assert watched["database-writes"] == (CLOUDWATCH_NAMESPACE, cloudwatch.DB_WRITE_FAILURES, {}, "Sum")
 
 
 def test_alarms_go_off_when_the_issue_says(stage):
@@ -197,14 +197,14 @@ def test_dashboard_shows_all_there_is_to_see(stage):
     assert name == stage.outputs["dashboard_name"] == "finbert-api-dashboard-dev"
     metrics = [metric for widget in dashboard["widgets"] for metric in widget["properties"]["metrics"]]
     shown = {tuple(part for part in metric if isinstance(part, str))[:2] for metric in metrics}
-    labels = {metric[3] for metric in metrics if metric[:2] == [cloudwatch.NAMESPACE, cloudwatch.PREDICTION_COUNT]}
+    labels = {metric[3] for metric in metrics if metric[:2] == [CLOUDWATCH_NAMESPACE, cloudwatch.PREDICTION_COUNT]}
     assert labels == {"positive", "negative", "neutral"}
     assert {metric[2] for metric in metrics if metric[1:2] == [cloudwatch.PREDICTION_COUNT]} == {
         cloudwatch.LABEL_DIMENSION
     }
     assert {
-        (cloudwatch.NAMESPACE, cloudwatch.PREDICTION_LATENCY),
-        (cloudwatch.NAMESPACE, cloudwatch.DB_WRITE_FAILURES),
+        (CLOUDWATCH_NAMESPACE, cloudwatch.PREDICTION_LATENCY),
+        (CLOUDWATCH_NAMESPACE, cloudwatch.DB_WRITE_FAILURES),
         ("AWS/ApiGateway", "4xx"),
         ("AWS/ApiGateway", "5xx"),
         ("AWS/ApiGateway", "Latency"),

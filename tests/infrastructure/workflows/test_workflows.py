@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from infrastructure.checkov import run_checkov
 
 from finbert_api.settings import PROJECT_ROOT
 
@@ -40,6 +41,10 @@ def test_zizmor_finds_nothing():
     result = tool("zizmor", "--offline", "--no-progress", ".github")
     assert result.returncode == 0, result.stdout
     assert "No findings to report" in result.stdout
+
+
+def test_checkov_finds_nothing():
+    run_checkov(PROJECT_ROOT / ".github", "github_actions")
 
 
 def test_the_schema_of_workflows_holds(workflow_files):
