@@ -2,8 +2,10 @@
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from logging.config import dictConfig
+from typing import Any
 
 from flask import Flask
 
@@ -16,7 +18,9 @@ from finbert_api.api.lifecycle import register_lifecycle
 from finbert_api.api.limits import Rate, register_limits
 from finbert_api.api.operations import blueprint as operations
 from finbert_api.api.parsing import LARGEST_BODY_BYTES
+from finbert_api.api.predictions import PREDICT_ENDPOINT
 from finbert_api.api.problems import ProblemApi, register_error_handlers
+from finbert_api.api.shortcut import PredictShortcut
 from finbert_api.api.v1 import blueprint as v1
 from finbert_api.domain.errors import ArtifactError, SettingsError
 from finbert_api.extensions import db, migrate
@@ -53,6 +57,14 @@ from finbert_api.storage.windows import IN_THIS_PROCESS, WINDOWS_FILE, SharedWin
 logger = logging.getLogger(__name__)
 
 
+class Application(Flask):
+    """Flask without a look, around each hook and view of each request, for coroutines: there are none."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func
+
+
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
     """The Flask application, with settings from the environment and the model they name unless given others.
 
@@ -63,7 +75,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     dictConfig(logging_config(settings.log_level, settings.log_file))
     if settings.database_url is None:
         raise SettingsError("DATABASE_URL is not set (`finbert run` starts an embedded PostgreSQL by itself)")
-    app = Flask("finbert_api", static_folder=None)
+    app = Application("finbert_api", static_folder=None)
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
     app.config.update(
@@ -86,7 +98,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     scores = ScoreService(
         engine or _load_engine(settings, metrics), _score_cache(settings, metrics), settings.most_waiting_requests
     )
-    store = PredictionStore(metrics)
+    with app.app_context():
+        store = PredictionStore(metrics)
     predictions = PredictionService(scores, store, metrics, tracing, settings.low_confidence)
     app.extensions[EXTENSION_NAME] = Container(
         predictions=predictions,
@@ -112,9 +125,10 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         Rate.BATCH: settings.rate_limit_batch,
         Rate.ANALYTICS: settings.rate_limit_analytics,
     }
-    register_limits(app, rates, _windows(settings), metrics)
+    predict_limit = register_limits(app, rates, _windows(settings), metrics, unwrapped=PREDICT_ENDPOINT)
     register_cors(app, settings.cors_origins)
     app.extensions[ADMISSION] = Admission(app, settings.most_waiting_requests)
+    app.wsgi_app = PredictShortcut(app, predict_limit)  # type: ignore[method-assign]  # as Flask's documentation has it
     return app
 
 

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, but for two things.
+"""gunicorn's threaded worker, but for four things.
 
 Connections are spread evenly over the workers: clients keep theirs, and a worker has its own share of the processors.
 Whichever worker happens to be awake takes a new connection; measured with 16 clients and two workers, one of them now
@@ -7,9 +7,15 @@ and then took all 16 and the service answered half of what it can.
 What an overloaded application refuses costs next to nothing: a whole request that is there, on a kept connection, is
 answered where it is noticed, without a thread, a parser and an environment for it. Measured with five times the load,
 the service then answered 0.93 instead of 0.78 of what it does at its best.
+
+A thread that answered a request stays with its connection for a moment: many clients send the next one at once, and the
+way through the worker's loop and back to a thread costs a fifth of an answer from the cache.
+
+The head of an answer leaves with its body: two sends wake the client twice and give up Python's lock twice.
 """
 
 import mmap
+import select
 import socket
 import struct
 import time
@@ -19,6 +25,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 import gunicorn
+from gunicorn.http import wsgi
 from gunicorn.util import http_date
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -32,6 +39,8 @@ PAUSE_SECONDS = 0.0005
 MOST_PAUSES = 10
 # More than the longest request that can be refused so.
 LARGEST_GLANCE = 64 * 1024
+# How long a thread waits for a connection's next request: longer than a client on a near host takes to send it.
+LINGER_MILLISECONDS = 20
 
 
 class Admission(Protocol):
@@ -87,6 +96,49 @@ class ConnectionCounts:
         return min((each for other, each in everywhere if other != place and each != _NOBODY), default=count)
 
 
+class HeadWithBody:
+    """What an answer is written to: keeps its first piece, the head, until there is a second one."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._head: bytes | None = None
+        self._is_first = True
+
+    def sendall(self, piece: bytes) -> None:
+        """Sends a piece, after what is kept."""
+        if self._is_first:
+            self._head, self._is_first = piece, False
+            return
+        self._connection.sendall((self._head or b"") + piece)
+        self._head = None
+
+    def flush(self) -> None:
+        """Sends what is kept: an answer can have no body."""
+        if self._head:
+            self._connection.sendall(self._head)
+            self._head = None
+
+
+class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's response, its head and the beginning of its body in one send."""
+
+    def __init__(self, req: Any, sock: Any, cfg: Any) -> None:
+        super().__init__(req, HeadWithBody(sock), cfg)
+
+    def can_sendfile(self) -> bool:
+        """No: the kernel would send a file's bytes before the head."""
+        return False
+
+    def close(self) -> None:
+        """Ends the response."""
+        super().close()
+        self.sock.flush()
+
+
+# Where gunicorn's threaded worker takes its responses from.
+wsgi.Response = WholeResponse
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Leaves a new connection to a worker that has fewer, and refuses at once what the application is too full for."""
 
@@ -98,6 +150,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*arguments, **options)
         self._pauses = 0
         self._in_hand = 0
+        self._lingering: set[Any] = set()
 
     def load_wsgi(self) -> None:
         """Makes the application."""
@@ -134,11 +187,41 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._in_hand -= 1
         super().finish_request(conn, fs)
 
+    def handle(self, conn: Any) -> Any:
+        """Answers a connection's request, and those that follow at once. Runs in a thread.
+
+        Gives what gunicorn's own does: whether the connection is kept.
+        """
+        kept = super().handle(conn)
+        while kept is True and self._next_is_near(conn):
+            kept = super().handle(conn)
+        return kept
+
+    def _next_is_near(self, conn: Any) -> bool:
+        """Waits for the next request of a kept connection, for a moment and only while most threads have nothing to do.
+
+        Bytes that were read with the last request are left to gunicorn's own way.
+        """
+        if not self.alive or self._in_hand > self.cfg.threads // 2 or conn.parser.unreader.buf.getvalue():
+            return False
+        readable = select.poll()
+        readable.register(conn.sock, select.POLLIN)
+        self._lingering.add(conn)
+        try:
+            # In a worker that has become full meanwhile, the request is one for its loop to judge.
+            return bool(readable.poll(LINGER_MILLISECONDS)) and self.alive and not self._is_full()
+        finally:
+            self._lingering.discard(conn)
+
+    def _is_full(self) -> bool:
+        """Whether as many requests are answered as the application takes before it asks for refusals."""
+        admission = self.admission
+        return admission is not None and self._in_hand - len(self._lingering) >= admission.most_requests
+
     def on_client_socket_readable(self, conn: Any, client: Any) -> None:
         """Takes up the next request of a kept connection, or refuses it."""
         admission = self.admission
-        is_full = admission and self._in_hand >= admission.most_requests and self.alive
-        if not (admission and is_full and self._refused(admission, conn, client)):
+        if not (admission and self.alive and self._is_full() and self._refused(admission, conn, client)):
             super().on_client_socket_readable(conn, client)
 
     def _refused(self, admission: Admission, conn: Any, client: Any) -> bool:

@@ -10,6 +10,7 @@ from flask import Flask
 from finbert_api.api.access import KEY_HEADER
 from finbert_api.api.container import EXTENSION_NAME, Container
 from finbert_api.api.lifecycle import REQUEST_ID_HEADER, SECURITY_HEADERS, record_refusals, request_id_of
+from finbert_api.api.predictions import PREDICT_ENDPOINT
 from finbert_api.api.problems import PROBLEM_JSON, problem_document, retry_after
 from finbert_api.domain.caller import Caller
 from finbert_api.domain.errors import Overloaded
@@ -17,7 +18,6 @@ from finbert_api.domain.identifiers import new_request_id
 
 REPORT_SECONDS = 0.5
 MOST_IN_A_LINE = 100
-PREDICT_ENDPOINT = "v1.predictions.predict"
 _STATUS = HTTPStatus.SERVICE_UNAVAILABLE
 _FIXED_HEADERS = {"Content-Type": PROBLEM_JSON, **SECURITY_HEADERS}
 

@@ -3,13 +3,15 @@
 import logging
 import re
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPMethod, HTTPStatus
 from uuid import UUID
 
 from flask import Flask, Response, g, request
 
-from finbert_api.api.container import container
+from finbert_api.api.container import Container, container
+from finbert_api.domain.caller import Caller
 from finbert_api.domain.identifiers import new_request_id
 from finbert_api.observability.logging import current_request_id
 from finbert_api.observability.metrics import Metrics
@@ -49,6 +51,45 @@ def request_id_of(given: str | None, new_id: UUID) -> str:
     return given if given and _WELL_FORMED_REQUEST_ID.fullmatch(given) else str(new_id)
 
 
+def answer_headers(given: Iterable[str], request_id: str) -> dict[str, str]:
+    """What an answer with these headers lacks: its request's id, and what keeps browsers and caches safe."""
+    present = {name.lower() for name in given}
+    return {REQUEST_ID_HEADER: request_id} | {
+        name: value for name, value in SECURITY_HEADERS.items() if name.lower() not in present
+    }
+
+
+def record_answer(
+    parts: Container,
+    method: str,
+    route: str,
+    *,
+    status: int,
+    seconds: float,
+    caller: Caller | None,
+    outcome: Outcome | None,
+) -> None:
+    """Counts an answer, and writes its line."""
+    parts.metrics.answered(method, route, status, seconds)
+    if outcome:
+        parts.metrics.prediction_answered(seconds)
+    prediction_id = {"prediction_id": str(outcome.prediction.request_id)} if outcome else {}
+    parts.tracing.annotate({"request_id": current_request_id.get() or ""} | prediction_id)
+    logger.info(
+        "request",
+        extra={
+            "method": method,
+            "route": route,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 1),
+            **({"trace_id": trace_id} if (trace_id := parts.tracing.trace_id) else {}),
+            **({"key_id": str(caller.key_id)} if caller else {}),
+            **prediction_id,
+            **(_about(outcome) if outcome else {}),
+        },
+    )
+
+
 def record_refusals(metrics: Metrics, route: str, status: int, request_ids: list[str], key_ids: set[str]) -> None:
     """Counts requests that were refused before they were taken up, and writes one line for all."""
     metrics.refused("POST", route, status, len(request_ids))
@@ -70,34 +111,18 @@ def _finish(response: Response) -> Response:
     # The rule, not the path, and known methods alone: a client can make up the rest, and each would be a label.
     route = request.url_rule.rule if request.url_rule else "none"
     method = request.method if request.method in HTTPMethod.__members__ else "other"
-    metrics, tracing = container().metrics, container().tracing
-    request_id = current_request_id.get() or ""
-    metrics.answered(method, route, response.status_code, seconds)
-    outcome: Outcome | None = g.get("outcome")
-    if outcome:
-        metrics.prediction_answered(seconds)
-    prediction_id = {"prediction_id": str(outcome.prediction.request_id)} if outcome else {}
-    tracing.annotate({"request_id": request_id} | prediction_id)
-    logger.info(
-        "request",
-        extra={
-            "method": method,
-            "route": route,
-            "status": response.status_code,
-            "duration_ms": round(seconds * 1000, 1),
-            **({"trace_id": trace_id} if (trace_id := tracing.trace_id) else {}),
-            **({"key_id": str(g.caller.key_id)} if "caller" in g else {}),
-            **prediction_id,
-            **(_about(outcome) if outcome else {}),
-        },
+    record_answer(
+        container(),
+        method,
+        route,
+        status=response.status_code,
+        seconds=seconds,
+        caller=g.get("caller"),
+        outcome=g.get("outcome"),
     )
-    response.headers[REQUEST_ID_HEADER] = request_id
     if response.status_code == HTTPStatus.NO_CONTENT:
         response.headers.pop("Content-Type", None)
-    given = set(response.headers.keys(lower=True))
-    for name, value in SECURITY_HEADERS.items():
-        if name.lower() not in given:
-            response.headers.add(name, value)
+    response.headers.update(answer_headers(response.headers.keys(), current_request_id.get() or ""))
     return response
 
 

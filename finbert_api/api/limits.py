@@ -11,7 +11,7 @@ from flask_limiter import Limiter
 from limits import parse
 from limits.storage import MovingWindowSupport, Storage
 
-from finbert_api.domain.caller import Tier
+from finbert_api.domain.caller import Caller, Tier
 from finbert_api.observability.metrics import Metrics
 from finbert_api.storage.windows import Windows
 
@@ -85,15 +85,39 @@ class OpenStorage(Storage, MovingWindowSupport):
     incr = get = get_expiry = reset = clear = _of_another_strategy
 
 
-def register_limits(app: Flask, rates: Mapping[Rate, str | None], windows: Windows, metrics: Metrics) -> None:
-    """Limits the endpoints of RATE_OF; a rate that is None limits nothing.
+class EndpointLimit:
+    """The limit of one endpoint, for who answers requests to it without Flask; None: there is none."""
+
+    def __init__(self, limiter: Limiter | None, endpoint: str, amount: str | None) -> None:
+        self._limiter = limiter
+        self._endpoint = endpoint
+        self._items = {tier: parse(each) for tier, each in _amounts(amount).items()} if amount else {}
+
+    def take(self, caller: Caller) -> dict[str, str] | None:
+        """Counts a request and gives its answer's headers; None, and nothing is counted, when it is one too many."""
+        if self._limiter is None or not self._items:
+            return {}
+        item, names = self._items[caller.tier], (str(caller.key_id), self._endpoint)
+        strategy = self._limiter.limiter
+        if not strategy.hit(item, *names):
+            return None
+        try:
+            return _headers(item.amount, *strategy.get_window_stats(item, *names))
+        except UncountedError:
+            return {}
+
+
+def register_limits(
+    app: Flask, rates: Mapping[Rate, str | None], windows: Windows, metrics: Metrics, unwrapped: str
+) -> EndpointLimit:
+    """Limits the endpoints of RATE_OF, and gives the limit of the one that is `unwrapped`; a rate of None is no limit.
 
     The limiter is not one of finbert_api.extensions, for Flask-Limiter keeps in itself what belongs to one app. It
     counts when the view is called: after the key was checked, before the body is read.
     """
     limited = {endpoint: amount for endpoint, rate in RATE_OF.items() if (amount := rates[rate])}
     if not limited:  # nor does any request pay for a limiter then
-        return
+        return EndpointLimit(None, unwrapped, None)
     limiter = Limiter(
         _caller_id,
         strategy=_MOVING_WINDOW,
@@ -106,18 +130,24 @@ def register_limits(app: Flask, rates: Mapping[Rate, str | None], windows: Windo
         view: Callable[..., Any] = app.view_functions[endpoint]
         app.view_functions[endpoint] = limit(view)
     app.after_request(lambda response: _add_headers(limiter, response))
+    return EndpointLimit(limiter, unwrapped, limited.get(unwrapped))
 
 
 class _Amount:
     """The limit of the key that calls."""
 
     def __init__(self, standard: str) -> None:
-        item = parse(standard)
-        premium = type(item)(item.amount * PREMIUM_FACTOR)
-        self._of_tier = {Tier.STANDARD: standard, Tier.PREMIUM: f"{premium.amount}/{premium.GRANULARITY.name}"}
+        self._of_tier = _amounts(standard)
 
     def __call__(self) -> str:
         return self._of_tier[g.caller.tier]
+
+
+def _amounts(standard: str) -> dict[Tier, str]:
+    """A limit for keys of each tier."""
+    item = parse(standard)
+    premium = type(item)(item.amount * PREMIUM_FACTOR)
+    return {Tier.STANDARD: standard, Tier.PREMIUM: f"{premium.amount}/{premium.GRANULARITY.name}"}
 
 
 def _caller_id() -> str:
@@ -140,9 +170,16 @@ def _add_headers(limiter: Limiter, response: Response) -> Response:
         reset_time, remaining = current.window
     except UncountedError:
         return response
-    response.headers["X-RateLimit-Limit"] = str(current.limit.amount)
-    response.headers["X-RateLimit-Remaining"] = str(max(0, remaining))
-    response.headers["X-RateLimit-Reset"] = str(math.ceil(reset_time))
+    response.headers.update(_headers(current.limit.amount, reset_time, remaining))
     if current.breached:
         response.headers["Retry-After"] = str(max(1, math.ceil(reset_time - time.time())))
     return response
+
+
+def _headers(amount: int, reset_time: float, remaining: int) -> dict[str, str]:
+    """How many requests are allowed, how many are left, and when the oldest of them counts no more."""
+    return {
+        "X-RateLimit-Limit": str(amount),
+        "X-RateLimit-Remaining": str(max(0, remaining)),
+        "X-RateLimit-Reset": str(math.ceil(reset_time)),
+    }

@@ -34,9 +34,8 @@ class StrictParser(FlaskParser):
         if len(body) > largest:
             abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         try:
-            return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-        # Nesting too deep for the parser and numbers too long for Python are faults of the body too.
-        except (ValueError, RecursionError):
+            return json_values(body)
+        except ValueError:
             abort(HTTPStatus.BAD_REQUEST, description="The body is not valid JSON in UTF-8")
 
 
@@ -59,6 +58,14 @@ class StrictBlueprint(Blueprint):
             return view
 
         return document
+
+
+def json_values(body: bytes) -> Any:
+    """What a body says. Raises ValueError when it is not JSON in UTF-8, or has a number too long for Python."""
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError as error:  # nesting too deep for the parser is a fault of the body too
+        raise ValueError("nested too deeply") from error
 
 
 def _refuse_constant(constant: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """Predict a text; find, list and delete predictions."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TypedDict
 from uuid import UUID
 
 from flask import g, request
@@ -12,8 +12,12 @@ from finbert_api.api.parsing import StrictBlueprint
 from finbert_api.api.schemas.base import EXAMPLE_MODEL_VERSION
 from finbert_api.api.schemas.predictions import PageQuerySchema, PageSchema, PredictionSchema, PredictRequestSchema
 from finbert_api.domain.prediction import Page, Prediction, PredictionFilter
+from finbert_api.services.predict import Outcome
 
 blueprint = StrictBlueprint("predictions", __name__, description="Sentiment of texts, and the predictions kept of them")
+
+# The name of `predict` in an application's URL map.
+PREDICT_ENDPOINT = "v1.predictions.predict"
 
 PREDICT_HEADERS = {
     "X-Cache": {
@@ -60,7 +64,7 @@ class PageArguments(TypedDict):
 @blueprint.response(200, PredictionSchema, headers=PREDICT_HEADERS)
 @blueprint.alt_response(409, "CONFLICT")
 @blueprint.alt_response(504, "GATEWAY_TIMEOUT")
-def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, Any]]:
+def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, str]]:
     """Predict the sentiment of a text.
 
     The prediction is stored before the answer is sent. When it can't be stored at the moment the answer says so in
@@ -70,6 +74,11 @@ def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, Any
     asked = (arguments["text"], arguments["source"], g.caller, g.new_id, g.deadline)
     outcome = container().idempotency.predict(*asked, key=key) if key else container().predictions.predict(*asked)
     g.outcome = outcome
+    return outcome.prediction, 200, headers_of(outcome)
+
+
+def headers_of(outcome: Outcome) -> dict[str, str]:
+    """What the headers of an answer say of how its prediction came about."""
     headers = {
         "X-Cache": "hit" if outcome.cache_hit else "miss",
         "X-Model-Version": outcome.prediction.model_version,
@@ -79,7 +88,7 @@ def predict(arguments: PredictArguments) -> tuple[Prediction, int, dict[str, Any
         headers["X-Storage-Warning"] = "write_failed"
     if outcome.replayed:
         headers[REPLAYED_HEADER] = "true"
-    return outcome.prediction, 200, headers
+    return headers
 
 
 def server_timing(stages: Mapping[str, float]) -> str:

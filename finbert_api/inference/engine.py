@@ -90,7 +90,7 @@ class BatchingEngine:
 
     Callers tokenise in their own threads and queue up. One thread runs batches, one after the other: at once when it is
     idle, else with what has gathered meanwhile. The session idles whenever that thread does anything else, so a second
-    thread turns logits into sentiments and hands them out.
+    thread turns logits into sentiments and hands them out, unless nobody waits for the session.
     """
 
     def __init__(
@@ -234,7 +234,9 @@ class BatchingEngine:
                 rows = self._rows_of(batch)
                 finished = time.monotonic()
                 self._rate.add(token_count(batch), finished - started)
-                self._finished_runs.put(_FinishedRun(batch, rows, started, finished))
+                run = _FinishedRun(batch, rows, started, finished)
+                # Read without the lock: a text that comes now waits for this run to be handed out at worst.
+                (self._finished_runs.put if self._waiting else self._deliver)(run)
         finally:
             # Whatever ended this thread, nobody may wait for it.
             self._stop()

@@ -66,6 +66,11 @@ class OpenTelemetryTracing(Tracing):
         SQLAlchemyInstrumentor().instrument(engine=engine, tracer_provider=self._provider, skip_dep_check=True)
 
     @property
+    def is_on(self) -> bool:
+        """True."""
+        return True
+
+    @property
     def trace_id(self) -> str | None:
         """The id of the present request's trace, as X-Ray and W3C write its 32 digits."""
         context = trace.get_current_span().get_span_context()

@@ -8,6 +8,11 @@ class Tracing:
     """The stages of requests; this one keeps none."""
 
     @property
+    def is_on(self) -> bool:
+        """Whether traces are kept."""
+        return False
+
+    @property
     def trace_id(self) -> str | None:
         """The id of the trace that the present request belongs to, in hexadecimal; None when it belongs to none."""
         return None

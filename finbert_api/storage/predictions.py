@@ -25,10 +25,11 @@ _COLUMNS = tuple(PredictionRow.__table__.columns)
 
 
 class PredictionStore:
-    """Where predictions are kept. Every method needs an application context."""
+    """Where predictions are kept. Making one, and all it does but adding, needs an application context."""
 
     def __init__(self, metrics: Metrics | None = None) -> None:
-        self._writer = GroupWriter(lambda: connect(db.engine.url), metrics or Metrics())
+        url = db.engine.url
+        self._writer = GroupWriter(lambda: connect(url), metrics or Metrics())
 
     def add(self, prediction: Prediction) -> None:
         """Returns once the prediction is durable; those of concurrent callers share one commit.

@@ -3,7 +3,7 @@
 import pytest
 
 from finbert_api.observability import cloudwatch
-from finbert_api.settings import settings_from_environment
+from finbert_api.settings import CLOUDWATCH_NAMESPACE, settings_from_environment
 
 # Run side by side, one process must not apply what another has applied already.
 pytestmark = pytest.mark.xdist_group("terraform")
