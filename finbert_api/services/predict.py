@@ -15,6 +15,7 @@ from finbert_api.observability.metrics import Metrics
 from finbert_api.observability.tracing import Tracing
 from finbert_api.services.scores import ScoreService
 from finbert_api.storage.predictions import PredictionStore
+from finbert_api.storage.writer import Joined
 
 logger = logging.getLogger(__name__)
 
@@ -78,13 +79,26 @@ class PredictionService:
         Overloaded, DeadlinePassed, InferenceFailed, and what `keep` raises.
         """
         arrived = time.perf_counter()
+        joined: list[tuple[Prediction, Joined]] = []
+
+        def join(scored: Scored) -> None:
+            """Has the row written with those of its batch, before its own caller has woken up."""
+            if time.monotonic() >= deadline:  # the caller has left, and was told that there is no answer
+                return
+            made = _prediction(request_id, caller, (text, source), scored, time.perf_counter() - arrived)
+            joined.append((made, self._store.join(made)))
+
         with self._tracing.span("score"):
-            scored, cache_hit = self._scores.score(text, deadline)
+            scored, cache_hit = self._scores.score(text, deadline, then=None if keep else join)
             self._tracing.stages_until_now({"queue": scored.queue_seconds, "inference": scored.inference_seconds})
         scored_at = time.perf_counter()
-        prediction = _prediction(request_id, caller, (text, source), scored, scored_at - arrived)
+        if joined:
+            ((prediction, place),) = joined
+        else:
+            prediction = _prediction(request_id, caller, (text, source), scored, scored_at - arrived)
+            place = None
         with self._tracing.span("store"):
-            stored = (keep or self._keep)(prediction)
+            stored = keep(prediction) if keep else self._keep(prediction, place)
         self._count(scored, cache_hit)
         return _outcome(prediction, scored, cache_hit, stored=stored, storage_seconds=time.perf_counter() - scored_at)
 
@@ -137,9 +151,9 @@ class PredictionService:
             self._metrics.cache_missed()
             self._metrics.inferred(scored.inference_seconds)
 
-    def _keep(self, prediction: Prediction) -> bool:
+    def _keep(self, prediction: Prediction, place: Joined | None) -> bool:
         try:
-            self._store.add(prediction)
+            self._store.complete(place or self._store.join(prediction))
         except StorageUnavailable as error:
             self._not_stored(prediction, error)
             return False

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -48,12 +48,13 @@ class ScoreService:
         """The parts of a text that the model can read whole. Raises ModelUnavailable, InferenceFailed."""
         return self._engine.windows(text)
 
-    def score(self, text: str, deadline: float) -> tuple[Scored, bool]:
+    def score(self, text: str, deadline: float, then: Callable[[Scored], None] | None = None) -> tuple[Scored, bool]:
         """The scores of a text, and whether they came without a computation of this caller's own.
 
-        `deadline` is in seconds of time.monotonic(). Raises ModelUnavailable, Overloaded, DeadlinePassed and
-        InferenceFailed; those that wait for another caller get what that one gets, except for its deadline: a caller
-        with time left then takes over.
+        If they need one, `then` is called with them the moment they are there, in the thread that has them, which must
+        not wait: all texts of a batch are told before the first of their callers goes on. `deadline` is in seconds of
+        time.monotonic(). Raises ModelUnavailable, Overloaded, DeadlinePassed and InferenceFailed; those that wait for
+        another caller get what that one gets, except for its deadline: a caller with time left then takes over.
         """
         arrived = time.perf_counter()
         identity, model_version = self._model()
@@ -65,7 +66,7 @@ class ScoreService:
                 if flight is None:
                     flight = self._flights[key] = Future()
             if leads:
-                return self._lead(flight, key, text, deadline, model_version)
+                return self._lead(flight, key, text, deadline, model_version, then=then)
             try:
                 with self._wait():
                     scored = result_of(flight, deadline)
@@ -155,14 +156,22 @@ class ScoreService:
         return scored, False
 
     def _lead(
-        self, flight: Future[Scored], key: bytes, text: str, deadline: float, model_version: str
+        self,
+        flight: Future[Scored],
+        key: bytes,
+        text: str,
+        deadline: float,
+        model_version: str,
+        *,
+        then: Callable[[Scored], None] | None,
     ) -> tuple[Scored, bool]:
         """As `score`, for the first caller of a text, on whose flight the others wait."""
         try:
             if known := self._known(flight, key, model_version):
                 return known, True
             with self._wait():
-                scored = self._engine.score(text, deadline)
+                future = self._engine.submit(text, deadline)
+                scored = result_of(_told_first(then, future) if then else future, deadline)
         except BaseException as error:
             self._abandon(flight, key, error)
             raise
@@ -213,6 +222,23 @@ class ScoreService:
     def _end_flight(self, key: bytes) -> None:
         with self._lock:
             del self._flights[key]
+
+
+def _told_first(then: Callable[[Scored], None], future: Future[Scored]) -> Future[Scored]:
+    """A future that gives or raises what this one does, and gives it only once `then` was told of it."""
+    told: Future[Scored] = Future()
+
+    def tell(done: Future[Scored]) -> None:
+        try:
+            scored = done.result()
+            then(scored)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller who waits is to have it
+            told.set_exception(error)
+        else:
+            told.set_result(scored)
+
+    future.add_done_callback(tell)
+    return told
 
 
 def _again(outcome: tuple[Scored, bool] | FinbertError) -> tuple[Scored, bool] | FinbertError:

@@ -16,7 +16,7 @@ from finbert_api.storage.connections import connect
 from finbert_api.storage.selections import count_query, rows_query
 from finbert_api.storage.tables import PredictionRow
 from finbert_api.storage.transactions import reading, writing
-from finbert_api.storage.writer import GroupWriter
+from finbert_api.storage.writer import GroupWriter, Joined
 
 # Of two thousand characters each, they take a few megabytes.
 STEP_ROWS = 500
@@ -37,6 +37,14 @@ class PredictionStore:
         Raises StorageUnavailable when the row may not be stored.
         """
         self._writer.add(row_of(prediction))
+
+    def join(self, prediction: Prediction) -> Joined:
+        """Has a prediction written with those that join meanwhile, as soon as any of them is completed. Never waits."""
+        return self._writer.join(row_of(prediction))
+
+    def complete(self, joined: Joined) -> None:
+        """Returns once a prediction that joined is durable. Raises as `add` does."""
+        self._writer.complete(joined)
 
     def add_all(self, predictions: Sequence[Prediction]) -> list[Exception | None]:
         """What kept each prediction from being stored, None where it is durable; all in one commit, if all can be."""

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import islice
+from typing import NamedTuple
 
 import psycopg
 
@@ -26,16 +27,25 @@ class _Batch:
 
     def __init__(self) -> None:
         self.rows: list[Sequence[object]] = []
+        self.has_leader = False
         self.faults: list[Exception | None] = []
         self.written = threading.Event()
+
+
+class Joined(NamedTuple):
+    """A row's place among those that are written together."""
+
+    batch: _Batch
+    place: int
 
 
 class GroupWriter:
     """Writes the rows of all threads over one connection.
 
-    There is no thread for it and no fixed wait. The first row of a batch is written by its own caller, at once when the
-    connection is idle; while a write is under way, the rows that arrive gather in the next batch. The connection is
-    made at the first row, so that it belongs to the process that uses it, and closed with the writer or the process.
+    There is no thread for it and no fixed wait. The first of a batch's callers writes it, at once when the connection
+    is idle; while a write is under way, the rows that arrive gather in the next batch. Rows that are known to come
+    together can join before any of their callers is there, and so be one write. The connection is made at the first
+    row, so that it belongs to the process that uses it, and closed with the writer or the process.
     """
 
     def __init__(self, connect: Callable[[], BoundedConnection], metrics: Metrics) -> None:
@@ -52,13 +62,25 @@ class GroupWriter:
 
         A row that is there already is left as it is. Raises StorageUnavailable when the row may not be stored.
         """
+        self.complete(self.join(row))
+
+    def join(self, row: Sequence[object]) -> Joined:
+        """Takes a row, to be written with those that join meanwhile as soon as any of them is completed.
+
+        Waits for nothing. A row that is never completed is written with the next one that is.
+        """
         with self._joining:
             if len(self._gathering.rows) == LARGEST_BATCH:
                 self._gathering = _Batch()
-            batch = self._gathering
-            place = len(batch.rows)
-            batch.rows.append(row)
-        if place == 0:
+            self._gathering.rows.append(row)
+            return Joined(self._gathering, len(self._gathering.rows) - 1)
+
+    def complete(self, joined: Joined) -> None:
+        """Returns once a row that joined is durable. Raises as `add` does."""
+        batch, place = joined
+        with self._joining:
+            leads, batch.has_leader = not batch.has_leader, True
+        if leads:
             self._lead(batch)
         else:
             batch.written.wait()

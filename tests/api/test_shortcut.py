@@ -173,7 +173,7 @@ class FailingEngine:
 
     model_version, identity, backlog_seconds = "v1", "0" * 64, 0.0
 
-    def score(self, text, deadline):
+    def submit(self, text, deadline):
         raise RuntimeError("a defect")
 
     def close(self):

@@ -85,6 +85,26 @@ def test_a_crowd_is_written_in_batches_of_bounded_size(writing, elsewhere):
     assert max(sizes) <= LARGEST_BATCH
 
 
+def test_rows_that_joined_are_written_together_by_the_first_of_their_callers(app, writing, elsewhere):
+    made = [prediction() for _ in range(5)]
+    with app.app_context():
+        joined = [writing.store.join(each) for each in made]
+        assert elsewhere.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
+        # Any of them may be first, and none has to wait for another's caller.
+        writing.store.complete(joined[2])
+        assert elsewhere.execute("SELECT count(*) FROM predictions GROUP BY xmin::text").fetchall() == [(5,)]
+        for each in joined:
+            writing.store.complete(each)
+    assert elsewhere.execute("SELECT count(*) FROM predictions").fetchone() == (5,)
+
+
+def test_a_row_whose_caller_left_is_written_with_the_next_one(app, writing, elsewhere):
+    with app.app_context():
+        writing.store.join(prediction())
+        writing.store.add(prediction())
+    assert elsewhere.execute("SELECT count(*) FROM predictions GROUP BY xmin::text").fetchall() == [(2,)]
+
+
 def test_a_connection_that_was_dropped_while_idle_loses_no_row(app, writing, elsewhere):
     assert writing.add(prediction()).result() == 1
     elsewhere.execute("SELECT pg_terminate_backend(%s)", [writing.store._writer._cursor.connection.info.backend_pid])

@@ -274,3 +274,25 @@ def test_as_many_callers_wait_as_may_those_for_a_first_one_too(engine, session, 
     for caller in (leader, *others):
         assert caller.result()[0].sentiment.label is POSITIVE
     assert service.score("fell", later())[0].sentiment.label is NEGATIVE
+
+
+def test_who_computes_is_told_before_the_answer_and_who_finds_is_not(engine, session):
+    session.let(ALL)
+    service = ScoreService(engine, LocalCache(100, 60), ALL)
+    told = []
+    for _ in range(2):
+        scored, _ = service.score("rose", later(), then=told.append)
+    assert [each.sentiment for each in told] == [scored.sentiment]
+
+
+def test_what_is_told_and_fails_fails_the_answer_alone(engine, session):
+    session.let(ALL)
+    service = ScoreService(engine, LocalCache(100, 60), ALL)
+
+    def fail(_scored):
+        raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError):
+        service.score("rose", later(), then=fail)
+    assert service._flights == {}
+    assert service.score("rose", later())[0].sentiment.label is POSITIVE
