@@ -69,8 +69,11 @@ class Server:
 
 
 def service_environment(**changes: str) -> dict[str, str]:
-    """The environment without the service's own settings, whatever they say here, and with these."""
-    ours = {each.name.upper() for each in fields(Settings)}
+    """The environment without the service's own settings, whatever they say here, and with these.
+
+    Byte code is kept, as Python does unless told otherwise: a host compiles the modules at its first start alone.
+    """
+    ours = {each.name.upper() for each in fields(Settings)} | {"PYTHONDONTWRITEBYTECODE"}
     return {name: value for name, value in os.environ.items() if name not in ours} | changes
 
 
