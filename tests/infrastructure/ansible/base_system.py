@@ -2,9 +2,10 @@
 
 import fcntl
 import hashlib
-import os
 import subprocess
 from pathlib import Path
+
+from infrastructure.cache import cache_folder
 
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
@@ -28,12 +29,6 @@ chroot "$root" useradd --create-home --shell /bin/bash admin
 # The clock is the machine's, and not for a test to set.
 echo 'DAEMON_OPTS="-F 1 -x"' > "$root/etc/default/chrony"
 """
-
-
-def cache_folder() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "finbert-api" / "tests"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def base_system() -> Path:

@@ -3,17 +3,20 @@
 import hashlib
 import json
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ANSIBLE = Path(__file__).resolve().parents[3] / "ansible"
 PODMAN = ["podman", "--cgroup-manager=cgroupfs", "--runtime=runc"]
+LONGEST_PLAY_SECONDS = 900
 # As Terraform's output `ansible_vars` gives it.
 ANSIBLE_VARS = {
     "region": "eu-central-1",
@@ -39,6 +42,51 @@ def tool(name: str) -> str:
     return str(beside) if beside.exists() else name
 
 
+class AnsibleInMemory:
+    """ansible-playbook in the folder of the project's playbooks, as ansible_in_memory.py runs it."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._output, self._errors = scratch / "output", scratch / "errors"
+        environment = os.environ | {
+            "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch / "ssh"),
+            "ANSIBLE_PIPELINING": "true",
+            # What a machine is does not change: it is asked once.
+            "ANSIBLE_GATHERING": "smart",
+            "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
+            "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(scratch / "facts"),
+        }
+        program = [sys.executable, Path(__file__).with_name("ansible_in_memory.py")]
+        self._process = subprocess.Popen(
+            program,
+            cwd=ANSIBLE,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, output and errors of the command."""
+        assert self._process.stdin
+        assert self._process.stdout
+        request = {"arguments": arguments, "output": str(self._output), "errors": str(self._errors)}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answered, _, _ = select.select([self._process.stdout], [], [], LONGEST_PLAY_SECONDS)
+        if not answered:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        assert answered, f"longer than {LONGEST_PLAY_SECONDS} s: {arguments}"
+        return int(self._process.stdout.readline()), self._output.read_text(), self._errors.read_text()
+
+    def close(self) -> None:
+        """End it; its own folders, such as that of packed modules, go with it."""
+        self._process.communicate(timeout=60)
+
+
 @dataclass
 class Run:
     """What a playbook did to the one host."""
@@ -58,6 +106,8 @@ class Host:
     shell_command: list[str]
     scratch: Path
     variables: dict[str, object]
+    ansible: AnsibleInMemory
+    as_usual: bool = False  # whether it is as site.yml leaves it, as far as its tests know
 
     def shell(self, script: str, *, check: bool = True) -> str:
         """Standard output of a script that runs on the host as root."""
@@ -70,6 +120,8 @@ class Host:
         self, playbook: str, *options: str, ansible_vars: dict[str, object] | None = None, **variables: object
     ) -> Run:
         """Run a playbook of the project, with Terraform's values and variables on top of the usual ones."""
+        if playbook == "site" and (variables or ansible_vars) and "--check" not in options:
+            self.as_usual = False
         inventory = self.scratch / "inventory.json"
         inventory.write_text(json.dumps({"ecs_host": {"hosts": {self.name: self.connection}}}))
         extra = self.scratch / "variables.json"
@@ -78,26 +130,12 @@ class Host:
                 {"ansible_vars": ANSIBLE_VARS | (ansible_vars or {}), **self.variables, **variables}, sort_keys=True
             )
         )
-        environment = os.environ | {
-            "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            "ANSIBLE_LOCAL_TEMP": str(self.scratch / "local"),
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.scratch / "ssh"),
-            "ANSIBLE_PIPELINING": "true",
-        }
-        command = [tool("ansible-playbook"), f"playbooks/{playbook}.yml", "-i", inventory, "--extra-vars", f"@{extra}"]
-        ran = subprocess.run(
-            [*command, *options],
-            check=False,
-            cwd=ANSIBLE,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=900,
+        status, output, errors = self.ansible(
+            f"playbooks/{playbook}.yml", "-i", str(inventory), "--extra-vars", f"@{extra}", *options
         )
-        run = Run(ran.returncode, ran.stdout + ran.stderr)
-        if "{" in ran.stdout:
-            for play in json.loads(ran.stdout[ran.stdout.index("{") :])["plays"]:
+        run = Run(status, output + errors)
+        if "{" in output:
+            for play in json.loads(output[output.index("{") :])["plays"]:
                 for task in play["tasks"]:
                     result = task["hosts"].get(self.name, {})
                     if result.get("failed") and not result.get("ignored"):
@@ -110,7 +148,13 @@ class Host:
         """Run site.yml, which must succeed."""
         run = self.play("site", *options, **variables)
         assert run.status == 0, run.failed or run.output
+        self.as_usual = self.as_usual or not (variables or "--check" in options)
         return run
+
+    def damage(self, script: str) -> None:
+        """Run a script that makes something otherwise than site.yml leaves it."""
+        self.as_usual = False
+        self.shell(script, check=False)
 
     def reboot(self) -> None:
         """Restart the machine; only a container can. In one, systemd leaves swap alone: done by hand."""
@@ -159,8 +203,10 @@ def chroot_host(tar: Path, scratch: Path, packages: list[Path]) -> Iterator[Host
     variables = placed(packages, root)
     connection = {"ansible_connection": "community.general.chroot", "ansible_host": str(root), "ansible_user": "root"}
     subprocess.run(["mount", "-t", "proc", "proc", root / "proc"], check=True)
+    variables |= {"swap_file": "/var/swap/swapfile"}
     try:
-        yield Host("image", connection, ["chroot", str(root)], scratch, variables | {"swap_file": "/var/swap/swapfile"})
+        with closing(AnsibleInMemory(scratch)) as ansible:
+            yield Host("image", connection, ["chroot", str(root)], scratch, variables, ansible)
     finally:
         subprocess.run(["umount", root / "proc"], check=True)
         shutil.rmtree(root)
@@ -212,9 +258,10 @@ def container_host(image: str, scratch: Path, packages: list[Path]) -> Iterator[
             "ansible_ssh_private_key_file": str(key),
             "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
         }
-        host = Host("host", connection, shell, scratch, variables | {"swap_file": "/var/swap/swapfile"})
-        connection["ansible_host"] = address_when_up(host)
-        yield host
+        with closing(AnsibleInMemory(scratch)) as ansible:
+            host = Host("host", connection, shell, scratch, variables | {"swap_file": "/var/swap/swapfile"}, ansible)
+            connection["ansible_host"] = address_when_up(host)
+            yield host
     finally:
         # A swap file outlives its container in the kernel, and keeps the disk space.
         subprocess.run([*shell, "swapoff", "/var/swap/swapfile"], check=False, capture_output=True, timeout=60)

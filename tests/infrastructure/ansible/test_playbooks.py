@@ -3,32 +3,50 @@
 import difflib
 import json
 import shutil
+from typing import NamedTuple
 
 import pytest
 from infrastructure.ansible.hosts import ANSIBLE, ANSIBLE_VARS
 
+# One process: each machine has one history, and swap and kernel settings are this machine's, whoever changes them.
+pytestmark = pytest.mark.xdist_group("machines")
+
 SWAP = "/var/swap/swapfile"
 CLOUDWATCH_CONFIG = "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json"
-# role, what breaks it, whether that needs running services
+
+
+class Damage(NamedTuple):
+    role: str
+    script: str
+    needs_services: bool = False
+    mended_by: str | None = None  # the tag of the part of the role that is enough to mend it
+
+
 DAMAGES = {
-    "no ecs.config": ("ecs_agent", "rm /etc/ecs/ecs.config", False),
-    "another cluster": ("ecs_agent", "sed -i s/ECS_CLUSTER=.*/ECS_CLUSTER=other/ /etc/ecs/ecs.config", False),
-    "no ECS agent at boot": ("ecs_agent", "systemctl disable -q ecs.service", False),
-    "ECS agent stopped": ("ecs_agent", "systemctl stop ecs.service", True),
-    "metadata open": ("ecs_agent", "iptables -D DOCKER-USER -d 169.254.169.254/32 -j DROP", True),
-    "no metrics": ("cloudwatch_agent", f"rm {CLOUDWATCH_CONFIG}", False),
-    "no memory metric": ("cloudwatch_agent", f"sed -i s/mem_used_percent/mem_used/ {CLOUDWATCH_CONFIG}", False),
-    "CloudWatch agent stopped": ("cloudwatch_agent", "systemctl stop amazon-cloudwatch-agent.service", True),
-    "no swap file": ("swap", f"swapoff {SWAP}; rm {SWAP}", False),
-    "readable swap": ("swap", f"chmod 644 {SWAP}", False),
-    "no line in fstab": ("swap", "sed -i /swap/d /etc/fstab", False),
-    "swap unused": ("swap", f"swapoff {SWAP}", True),
-    "other swappiness": ("swap", "sysctl -q -w vm.swappiness=77", True),
-    "no kernel settings": ("host_baseline", "rm /etc/sysctl.d/80-host-baseline.conf", False),
-    "no timer": ("host_baseline", "systemctl disable -q --now logrotate.timer", False),
-    "no time server": ("host_baseline", "sed -i /^server/d /etc/chrony.conf /etc/chrony/chrony.conf", False),
-    "no log rotation": ("host_baseline", "rm /etc/logrotate.d/host-baseline", False),
-    "unbounded journal": ("host_baseline", "rm /etc/systemd/journald.conf.d/50-host-baseline.conf", False),
+    "no ecs.config": Damage("ecs_agent", "rm /etc/ecs/ecs.config"),
+    "another cluster": Damage("ecs_agent", "sed -i s/ECS_CLUSTER=.*/ECS_CLUSTER=other/ /etc/ecs/ecs.config"),
+    "no ECS agent at boot": Damage("ecs_agent", "systemctl disable -q ecs.service"),
+    "ECS agent stopped": Damage("ecs_agent", "systemctl stop ecs.service", needs_services=True),
+    "metadata open": Damage("ecs_agent", "iptables -D DOCKER-USER -d 169.254.169.254/32 -j DROP", needs_services=True),
+    "no metrics": Damage("cloudwatch_agent", f"rm {CLOUDWATCH_CONFIG}"),
+    "no memory metric": Damage("cloudwatch_agent", f"sed -i s/mem_used_percent/mem_used/ {CLOUDWATCH_CONFIG}"),
+    "CloudWatch agent stopped": Damage(
+        "cloudwatch_agent", "systemctl stop amazon-cloudwatch-agent.service", needs_services=True
+    ),
+    "no swap file": Damage("swap", f"swapoff {SWAP}; rm {SWAP}"),
+    "readable swap": Damage("swap", f"chmod 644 {SWAP}"),
+    "no line in fstab": Damage("swap", "sed -i /swap/d /etc/fstab"),
+    "swap unused": Damage("swap", f"swapoff {SWAP}", needs_services=True),
+    "other swappiness": Damage("swap", "sysctl -q -w vm.swappiness=77", needs_services=True),
+    "no kernel settings": Damage("host_baseline", "rm /etc/sysctl.d/80-host-baseline.conf", mended_by="kernel"),
+    "no timer": Damage("host_baseline", "systemctl disable -q --now logrotate.timer"),
+    "no time server": Damage(
+        "host_baseline", "sed -i /^server/d /etc/chrony.conf /etc/chrony/chrony.conf", mended_by="time"
+    ),
+    "no log rotation": Damage("host_baseline", "rm /etc/logrotate.d/host-baseline", mended_by="logs"),
+    "unbounded journal": Damage(
+        "host_baseline", "rm /etc/systemd/journald.conf.d/50-host-baseline.conf", mended_by="logs"
+    ),
 }
 
 # Most of what is shown holds for both machines; an image runs no services, and what is refused is refused everywhere.
@@ -71,7 +89,6 @@ def test_changed_swap_size_is_followed(machine):
 
 def test_swap_is_removed(machine):
     nothing = {"swap_size_mb": 0}
-    machine.converge("--tags=swap")
     assert machine.verify("--tags=swap", ansible_vars=nothing).failed
     machine.converge("--tags=swap", ansible_vars=nothing)
     assert not machine.verify("--tags=swap", ansible_vars=nothing).failed
@@ -81,28 +98,31 @@ def test_swap_is_removed(machine):
 
 
 def test_swap_that_would_fill_the_disk_is_refused(machine):
-    machine.converge("--tags=swap")
     run = machine.play("site", "--tags=swap", "--check", ansible_vars={"swap_size_mb": 1 << 40})
     assert "must stay free" in run.failed[0]
 
 
 @pytest.mark.parametrize(
     ("story", "damage"),
-    [(story, damage) for story in ("image", "host") for damage in DAMAGES if story == "host" or not DAMAGES[damage][2]],
+    [
+        (story, name)
+        for story in ("image", "host")
+        for name, damage in DAMAGES.items()
+        if story == "host" or not damage.needs_services
+    ],
     indirect=["story"],
 )
 def test_damage_is_seen_and_mended(machine, damage):
-    role, script, _ = DAMAGES[damage]
-    machine.shell(script, check=False)
+    role, script, _, part = DAMAGES[damage]
+    machine.damage(script)
     assert machine.verify(f"--tags={role}", verify_patience_seconds=1).failed
-    machine.converge(f"--tags={role}")
+    machine.converge(f"--tags={part or role}")
     mended = machine.verify(f"--tags={role}")
     assert mended.status == 0, mended.failed or mended.output
 
 
 @ON_HOST
 def test_all_is_there_after_a_reboot(machine):
-    machine.converge()
     machine.reboot()
     run = machine.verify()
     assert run.status == 0, run.failed or run.output
@@ -111,7 +131,6 @@ def test_all_is_there_after_a_reboot(machine):
 @ON_HOST
 def test_host_that_configures_itself_gets_the_same(machine):
     """As at the boot of a fleet's instance: the distribution's own, older Ansible, no inventory, no SSH."""
-    machine.converge()
     machine.shell("DEBIAN_FRONTEND=noninteractive apt-get install -qq -y ansible >/dev/null 2>&1")
     shared = machine.scratch / "shared"
     shutil.copytree(ANSIBLE, shared / "ansible", dirs_exist_ok=True)
@@ -127,7 +146,6 @@ def test_host_that_configures_itself_gets_the_same(machine):
 @ON_HOST
 def test_containers_do_not_reach_the_instance_metadata(machine):
     """From a network name space on Docker's bridge, which is what a container has."""
-    machine.converge("--tags=ecs_agent")
     machine.shell("apt-get install -qq -y iproute2 >/dev/null 2>&1; iptables -Z DOCKER-USER")
     machine.shell(
         "ip netns add probe && ip link add probe0 type veth peer name eth0 netns probe"

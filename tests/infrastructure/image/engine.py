@@ -8,6 +8,7 @@ and how large it is. The storage outlives the tests: what did not change is not 
 import ast
 import fcntl
 import hashlib
+import inspect
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from infrastructure.cache import cache_folder
 
 from finbert_api.settings import PROJECT_ROOT
 
@@ -31,7 +33,7 @@ VERSION, REVISION = "1.2.3", "0123456789abcdef0123456789abcdef01234567"
 IMAGE = "localhost/finbert-api:tests"
 TOOLS = ("buildah", "debootstrap", "podman", "runc")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-STORAGE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "finbert-api-tests" / "containers"
+STORAGE = cache_folder() / "containers"
 ENVIRONMENT = os.environ | {"CONTAINERS_CONF": str(Path(__file__).with_name("containers.conf"))}
 # For what the programs themselves do; a build from nothing takes a minute or two.
 LONGEST_SECONDS = 1200
@@ -82,21 +84,26 @@ def image_exists(name):
     return podman("image", "exists", name, check=False).returncode == 0
 
 
+def _make_base(name):
+    """The stand-in as an image, from nothing."""
+    with tempfile.TemporaryDirectory(prefix="finbert-base-") as folder:
+        root = Path(folder) / "root"
+        run("debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(root), DEBIAN_MIRROR)
+        for leftovers in ("var/cache/apt/archives", "var/lib/apt/lists"):
+            shutil.rmtree(root / leftovers)
+        for program in ("python", "python3"):
+            (root / "usr/local/bin" / program).symlink_to("/usr/bin/python3")
+        archive = Path(folder) / "base.tar"
+        run("tar", "--create", "--file", str(archive), "--directory", str(root), ".")
+        podman("import", str(archive), name)
+
+
 def _import_base():
-    """The stand-in under the name that FROM uses; made again when its recipe, this function, is another."""
-    recipe = hashlib.sha256(f"{BASE_IMAGE} {BASE_PACKAGES} {DEBIAN_MIRROR} 1".encode()).hexdigest()[:16]
-    kept = f"localhost/debian-python:{recipe}"
+    """The stand-in under the name that FROM uses; made again when what it is made from, or by, is another."""
+    recipe = f"{BASE_PACKAGES} {DEBIAN_MIRROR} {inspect.getsource(_make_base)}"
+    kept = f"localhost/debian-python:{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
     if not image_exists(kept):
-        with tempfile.TemporaryDirectory(prefix="finbert-base-") as folder:
-            root = Path(folder) / "root"
-            run("debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(root), DEBIAN_MIRROR)
-            for leftovers in ("var/cache/apt/archives", "var/lib/apt/lists"):
-                shutil.rmtree(root / leftovers)
-            for name in ("python", "python3"):
-                (root / "usr/local/bin" / name).symlink_to("/usr/bin/python3")
-            archive = Path(folder) / "base.tar"
-            run("tar", "--create", "--file", str(archive), "--directory", str(root), ".")
-            podman("import", str(archive), kept)
+        _make_base(kept)
     podman("tag", kept, BASE_IMAGE)
 
 

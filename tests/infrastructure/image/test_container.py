@@ -10,6 +10,9 @@ import pytest
 from infrastructure.image.engine import podman
 from support import ADMIN_KEY, wait_for
 
+# The image is built once for all that run it.
+pytestmark = pytest.mark.xdist_group("image")
+
 TEXT = "The company beat earnings expectations and raised full-year guidance."
 GIGABYTE = 1 << 30
 
@@ -25,15 +28,14 @@ def rows(database_url):
         return connection.execute("SELECT request_id::text FROM predictions").fetchall()
 
 
-def test_it_migrates_answers_and_keeps_its_rows_over_a_restart(start_container, new_database, capsys):
+def test_it_migrates_answers_and_keeps_its_rows_over_a_restart(start_container, new_database, record_property):
     url = new_database()
     first = start_container(url).wait_until_ready()
     made = predict(first)
     assert made["label"] == "positive"
     at_rest = podman("stats", "--no-stream", "--format={{.MemUsage}}", first.name).stdout.strip()
     workers = first.logs().count("Booting worker")
-    with capsys.disabled():
-        print(f"\nmemory of the container after one prediction, {workers} workers: {at_rest}")  # noqa: T201 - wanted
+    record_property("figures", f"memory of the container after one prediction, {workers} workers: {at_rest}")
     assert first.stop() == 0
     # Nothing of the first is there but its database: as on another host.
     second = start_container(url).wait_until_ready()

@@ -8,6 +8,9 @@ from infrastructure.image.engine import REVISION, VERSION, build, podman
 
 from finbert_api.settings import PROJECT_ROOT
 
+# The image is built once for all that look into it.
+pytestmark = pytest.mark.xdist_group("image")
+
 LARGEST_MEGABYTES_OVER_THE_BASE = 400
 SITE_PACKAGES = "opt/finbert/venv/lib/python3.11/site-packages"
 
@@ -35,12 +38,11 @@ def files_named(root, *patterns):
     return sorted(str(path.relative_to(root)) for path in found)
 
 
-def test_its_size_and_layers(inspected, history, capsys):
+def test_its_size_and_layers(inspected, history, record_property):
     *ours, base = [(layer["size"], layer["CreatedBy"]) for layer in history if layer["size"] > 0]
     figures = [f"image: {inspected['Size'] / 1e6:.0f} MB, {base[0] / 1e6:.0f} of them the base's stand-in; layers:"]
     figures += [f"{size / 1e6:8.1f} MB  {' '.join(made_by.split())[:80]}" for size, made_by in reversed(ours)]
-    with capsys.disabled():
-        print("", *figures, sep="\n")  # noqa: T201 - wanted
+    record_property("figures", "\n".join(figures))
     assert sum(size for size, _ in ours) < LARGEST_MEGABYTES_OVER_THE_BASE * 1e6
     assert len(ours) <= 5
 
