@@ -61,7 +61,7 @@ test-slow: $(VENV)/.development ## Run the tests of the benchmarks, at tiny size
 # More processes than cores: Terraform waits for most of its time, and so does who looks into a container.
 .PHONY: infra
 infra: $(VENV)/.development ## Run Terraform, playbooks, image, manifests and workflows for real, as far as this machine can
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup tests/infrastructure $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadscope tests/infrastructure $(PYTEST_ARGS)
 
 .PHONY: fuzz
 fuzz: $(VENV)/.development ## Let schemathesis try thousands of requests on a running service (FUZZ_EXAMPLES=... for each route)

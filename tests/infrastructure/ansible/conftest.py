@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from infrastructure.ansible.base_system import base_system
-from infrastructure.ansible.hosts import Host, Run, chroot_host, container_host, podman
+from infrastructure.ansible.hosts import Host, Run, chroot_host, container_host, kernel_to_oneself, podman
 from infrastructure.ansible.stand_ins import AGENTS, build_deb
 from infrastructure.cache import cache_folder
 
@@ -38,8 +38,9 @@ def kernel_settings():
 
     before = {name: path(name).read_text() for name in KERNEL_SETTINGS}
     yield
-    for name, value in before.items():
-        path(name).write_text(value)
+    with kernel_to_oneself():
+        for name, value in before.items():
+            path(name).write_text(value)
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +52,11 @@ def swap_works(scratch):
         os.fchmod(writing.fileno(), 0o600)
         writing.write(bytes(1 << 20))
     subprocess.run(["mkswap", file], check=True, capture_output=True)
-    tried = subprocess.run(["swapon", file], check=False, capture_output=True, text=True)
-    if tried.returncode:
-        pytest.skip(f"needs a machine that may swap: {tried.stderr.strip()}")
-    subprocess.run(["swapoff", file], check=True)
+    with kernel_to_oneself():
+        tried = subprocess.run(["swapon", file], check=False, capture_output=True, text=True)
+        if tried.returncode:
+            pytest.skip(f"needs a machine that may swap: {tried.stderr.strip()}")
+        subprocess.run(["swapoff", file], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -104,9 +106,10 @@ class Story:
 def story(request):
     """Site.yml in check mode, twice for real, then verify.yml."""
     host = request.getfixturevalue(f"fresh_{request.param}")
-    before = host.state()
-    check = host.play("site", "--check", "--diff")
-    after_check = host.state()
+    with kernel_to_oneself():
+        before = host.state()
+        check = host.play("site", "--check", "--diff")
+        after_check = host.state()
     first, second, verify = host.play("site"), host.play("site"), host.play("verify")
     host.as_usual = second.status == 0
     return Story(host, before, check, after_check, first, second, verify)

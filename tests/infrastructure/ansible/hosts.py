@@ -1,5 +1,6 @@
 """Machines to run playbooks on, and the running of playbooks."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -10,9 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from infrastructure.cache import cache_folder
 
 ANSIBLE = Path(__file__).resolve().parents[3] / "ansible"
 PODMAN = ["podman", "--cgroup-manager=cgroupfs", "--runtime=runc"]
@@ -40,6 +43,14 @@ def tool(name: str) -> str:
     """A program of the Python environment that runs the tests, or of the machine."""
     beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else name
+
+
+@contextmanager
+def kernel_to_oneself() -> Iterator[None]:
+    """For who sets or compares swap and kernel settings: they are this machine's, whichever host of the tests it is."""
+    with (cache_folder() / "kernel.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class AnsibleInMemory:
@@ -120,7 +131,8 @@ class Host:
         self, playbook: str, *options: str, ansible_vars: dict[str, object] | None = None, **variables: object
     ) -> Run:
         """Run a playbook of the project, with Terraform's values and variables on top of the usual ones."""
-        if playbook == "site" and (variables or ansible_vars) and "--check" not in options:
+        changes = playbook == "site" and "--check" not in options
+        if changes and (variables or ansible_vars):
             self.as_usual = False
         inventory = self.scratch / "inventory.json"
         inventory.write_text(json.dumps({"ecs_host": {"hosts": {self.name: self.connection}}}))
@@ -130,9 +142,10 @@ class Host:
                 {"ansible_vars": ANSIBLE_VARS | (ansible_vars or {}), **self.variables, **variables}, sort_keys=True
             )
         )
-        status, output, errors = self.ansible(
-            f"playbooks/{playbook}.yml", "-i", str(inventory), "--extra-vars", f"@{extra}", *options
-        )
+        with kernel_to_oneself() if changes and self.name == "host" else nullcontext():
+            status, output, errors = self.ansible(
+                f"playbooks/{playbook}.yml", "-i", str(inventory), "--extra-vars", f"@{extra}", *options
+            )
         run = Run(status, output + errors)
         if "{" in output:
             for play in json.loads(output[output.index("{") :])["plays"]:
@@ -154,14 +167,16 @@ class Host:
     def damage(self, script: str) -> None:
         """Run a script that makes something otherwise than site.yml leaves it."""
         self.as_usual = False
-        self.shell(script, check=False)
+        with kernel_to_oneself():
+            self.shell(script, check=False)
 
     def reboot(self) -> None:
         """Restart the machine; only a container can. In one, systemd leaves swap alone: done by hand."""
-        self.shell(f"swapoff {self.variables['swap_file']}")
-        podman("restart", "--time", "30", self.shell_command[-1])
-        self.connection["ansible_host"] = address_when_up(self)
-        self.shell("swapon --all")
+        with kernel_to_oneself():
+            self.shell(f"swapoff {self.variables['swap_file']}")
+            podman("restart", "--time", "30", self.shell_command[-1])
+            self.connection["ansible_host"] = address_when_up(self)
+            self.shell("swapon --all")
 
     def verify(self, *options: str, **variables: object) -> Run:
         """Run verify.yml; the caller judges."""
@@ -264,5 +279,6 @@ def container_host(image: str, scratch: Path, packages: list[Path]) -> Iterator[
             yield host
     finally:
         # A swap file outlives its container in the kernel, and keeps the disk space.
-        subprocess.run([*shell, "swapoff", "/var/swap/swapfile"], check=False, capture_output=True, timeout=60)
+        with kernel_to_oneself():
+            subprocess.run([*shell, "swapoff", "/var/swap/swapfile"], check=False, capture_output=True, timeout=60)
         podman("rm", "--force", "--volumes", "--time", "0", name)

@@ -10,9 +10,6 @@ import pytest
 from infrastructure.image.engine import podman
 from support import ADMIN_KEY, wait_for
 
-# The image is built once for all that run it.
-pytestmark = pytest.mark.xdist_group("image")
-
 TEXT = "The company beat earnings expectations and raised full-year guidance."
 GIGABYTE = 1 << 30
 

@@ -8,9 +8,6 @@ from infrastructure.image.engine import REVISION, VERSION, build, podman
 
 from finbert_api.settings import PROJECT_ROOT
 
-# The image is built once for all that look into it.
-pytestmark = pytest.mark.xdist_group("image")
-
 LARGEST_MEGABYTES_OVER_THE_BASE = 400
 SITE_PACKAGES = "opt/finbert/venv/lib/python3.11/site-packages"
 

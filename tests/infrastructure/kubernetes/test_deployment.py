@@ -13,9 +13,6 @@ from support import ADMIN, ADMIN_KEY, JWT_SECRET, free_port, wait_for
 
 from finbert_api.settings import PROJECT_ROOT
 
-# The image is built once for all that run it.
-pytestmark = pytest.mark.xdist_group("image")
-
 K8S = PROJECT_ROOT / "k8s"
 GIGABYTE = 1 << 30
 

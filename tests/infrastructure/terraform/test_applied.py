@@ -5,9 +5,6 @@ import pytest
 from finbert_api.observability import cloudwatch
 from finbert_api.settings import CLOUDWATCH_NAMESPACE, settings_from_environment
 
-# Run side by side, one process must not apply what another has applied already.
-pytestmark = pytest.mark.xdist_group("terraform")
-
 ANYWHERE = "0.0.0.0/0"
 EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - inside the container
 TEMPORARY = "/tmp"  # noqa: S108 - the mount point

