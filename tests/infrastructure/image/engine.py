@@ -34,6 +34,8 @@ IMAGE = "localhost/finbert-api:tests"
 TOOLS = ("buildah", "debootstrap", "podman", "runc")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 STORAGE = cache_folder() / "containers"
+# What is mounted until the machine restarts; podman takes no path here that is longer than 50 characters.
+MOUNTED = Path("/run") / f"finbert-tests-{hashlib.sha256(bytes(STORAGE)).hexdigest()[:8]}"
 ENVIRONMENT = os.environ | {"CONTAINERS_CONF": str(Path(__file__).with_name("containers.conf"))}
 # For what the programs themselves do; a build from nothing takes a minute or two.
 LONGEST_SECONDS = 1200
@@ -58,7 +60,7 @@ def run(*command, check=True, timeout=LONGEST_SECONDS, **options):
 
 
 def _storage_options():
-    return ("--root", str(STORAGE / "root"), "--runroot", str(STORAGE / "run"))
+    return ("--root", str(STORAGE / "root"), "--runroot", str(MOUNTED))
 
 
 def podman(*arguments, **options):
