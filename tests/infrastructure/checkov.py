@@ -46,7 +46,8 @@ def _program():
         if not ready.exists():
             venv.create(FOLDER, with_pip=True, clear=True)
             subprocess.run(
-                [FOLDER / "bin" / "python", "-m", "pip", "install", "--quiet", f"checkov=={VERSION}"],
+                # Most of what it brings is never imported: what is compiles itself then.
+                [FOLDER / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile", f"checkov=={VERSION}"],
                 check=True, timeout=MAKE_SECONDS, stdout=sys.stderr,
             )  # fmt: skip
             ready.touch()
