@@ -111,7 +111,6 @@ def story(request):
         check = host.play("site", "--check", "--diff")
         after_check = host.state()
     first, second, verify = host.play("site"), host.play("site"), host.play("verify")
-    host.as_usual = second.status == 0
     return Story(host, before, check, after_check, first, second, verify)
 
 
@@ -119,6 +118,6 @@ def story(request):
 def machine(story):
     """A configured machine; what a test that failed has left behind is mended first."""
     assert story.second.status == 0, story.second.failed or story.second.output
-    if not story.host.as_usual:
-        story.host.converge()
+    if story.host.unusual:
+        story.host.converge(*story.host.unusual)
     return story.host

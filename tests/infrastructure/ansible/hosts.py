@@ -118,7 +118,7 @@ class Host:
     scratch: Path
     variables: dict[str, object]
     ansible: AnsibleInMemory
-    as_usual: bool = False  # whether it is as site.yml leaves it, as far as its tests know
+    unusual: set[str] = field(default_factory=set)  # options of site.yml for what may be otherwise than it leaves it
 
     def shell(self, script: str, *, check: bool = True) -> str:
         """Standard output of a script that runs on the host as root."""
@@ -133,7 +133,7 @@ class Host:
         """Run a playbook of the project, with Terraform's values and variables on top of the usual ones."""
         changes = playbook == "site" and "--check" not in options
         if changes and (variables or ansible_vars):
-            self.as_usual = False
+            self.unusual.update(options or ("--tags=all",))
         inventory = self.scratch / "inventory.json"
         inventory.write_text(json.dumps({"ecs_host": {"hosts": {self.name: self.connection}}}))
         extra = self.scratch / "variables.json"
@@ -161,12 +161,13 @@ class Host:
         """Run site.yml, which must succeed."""
         run = self.play("site", *options, **variables)
         assert run.status == 0, run.failed or run.output
-        self.as_usual = self.as_usual or not (variables or "--check" in options)
+        if not variables and "--check" not in options:
+            self.unusual.clear()
         return run
 
-    def damage(self, script: str) -> None:
-        """Run a script that makes something otherwise than site.yml leaves it."""
-        self.as_usual = False
+    def damage(self, role: str, script: str) -> None:
+        """Run a script that makes something of a role otherwise than site.yml leaves it."""
+        self.unusual.add(f"--tags={role}")
         with kernel_to_oneself():
             self.shell(script, check=False)
 

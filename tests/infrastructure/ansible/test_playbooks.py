@@ -113,7 +113,7 @@ def test_swap_that_would_fill_the_disk_is_refused(machine):
 )
 def test_damage_is_seen_and_mended(machine, damage):
     role, script, _, part = DAMAGES[damage]
-    machine.damage(script)
+    machine.damage(role, script)
     assert machine.verify(f"--tags={role}", verify_patience_seconds=1).failed
     machine.converge(f"--tags={part or role}")
     mended = machine.verify(f"--tags={role}")
