@@ -1,12 +1,23 @@
 import json
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
 
+from finbert_api.cli import model_training
 from finbert_api.cli.main import finbert
 from finbert_api.inference.artifact import read_artifact
+from finbert_api.modelling import evaluate
+from finbert_api.modelling.corpus import generated_corpus
 
 word_artifact = pytest.importorskip("word_artifact", reason="needs onnx (requirements-dev.txt)", exc_type=ImportError)
+
+
+@pytest.fixture(autouse=True)
+def few_sentences(monkeypatch):
+    """Of the generated sentences, which take seconds to make, as many as these tests need."""
+    for module in (evaluate, model_training):
+        monkeypatch.setattr(module, "generated_corpus", partial(generated_corpus, 1000))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from finbert_api.domain.errors import ArtifactError, CorpusError
 from finbert_api.domain.sentiment import Label
 from finbert_api.inference.artifact import read_artifact
-from finbert_api.modelling.corpus import GENERATED, HEADLINES, TWEETS
+from finbert_api.modelling import evaluate as evaluation
+from finbert_api.modelling.corpus import GENERATED, HEADLINES, TWEETS, generated_corpus
 from finbert_api.modelling.evaluate import (
     EvaluationSet,
     GoldenNews,
@@ -122,8 +124,9 @@ def test_without_data_only_generated_sentences_are_read_and_the_rest_is_named():
 
 
 @pytest.fixture
-def data(tmp_path):
-    """A data directory with texts enough for every part, and FinBERT's answers to the tweets."""
+def data(tmp_path, monkeypatch):
+    """A data directory with texts enough for every part, and FinBERT's answers to the tweets; few generated texts."""
+    monkeypatch.setattr(evaluation, "generated_corpus", partial(generated_corpus, 1000))
     tweets = [f"{letter}{other} it is" for letter in "abcdefghijkl" for other in "mnopqrstuvwx"]
     (tmp_path / "sentfin").mkdir()
     (tmp_path / "tfns").mkdir()
