@@ -41,6 +41,10 @@ run: $(VENV)/.serving ## Start the service here: database, migrations, workers; 
 .PHONY: dev
 dev: $(VENV)/.development ## Make .venv with everything that tests, training and export need
 
+# Where Python was told to keep no byte code, each of the hundred processes that the tests start would compile the
+# service anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: test
 test: $(VENV)/.development ## Run the tests of the service (the benchmarks' own and those of the infrastructure apart)
 	@$(PYTEST) -m "not benchmark" --ignore tests/infrastructure --cov --cov-report=term $(PYTEST_ARGS)
