@@ -27,6 +27,8 @@ from finbert_api.storage.embedded import embedded_postgres
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 
+MIGRATED = "migrated"
+
 
 @pytest.fixture(scope="session")
 def postgres_dir():
@@ -49,18 +51,21 @@ def database_url(postgres_dir):
         settings = settings_from_environment({"DATABASE_URL": url})
         with running(replace(settings, log_level="ERROR"), UnavailableEngine()) as app, app.app_context():
             upgrade()
+        # Nobody is connected to a database that is copied.
+        with psycopg.connect(url.replace("/tests?", "/postgres?"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {MIGRATED} TEMPLATE tests")
         yield url
 
 
 @pytest.fixture
-def fresh_database(database_url):
-    """Makes an empty database of the test's own in the PostgreSQL that all tests share, and gives its URL."""
+def make_database(database_url):
+    """Makes a database of the test's own in the PostgreSQL that all tests share, from a template; gives its URL."""
     made = []
 
-    def make():
-        name = f"fresh_{uuid4().hex}"
+    def make(template):
+        name = f"{template}_{uuid4().hex}"
         with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         made.append(name)
         return database_url.replace("/tests?", f"/{name}?")
 
@@ -68,6 +73,18 @@ def fresh_database(database_url):
     with psycopg.connect(database_url, autocommit=True) as connection:
         for name in made:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def fresh_database(make_database):
+    """Makes an empty database, without tables."""
+    return lambda: make_database("template1")
+
+
+@pytest.fixture
+def migrated_database(make_database):
+    """Makes a database with the newest schema and no predictions."""
+    return lambda: make_database(MIGRATED)
 
 
 @pytest.fixture(scope="session")

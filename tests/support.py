@@ -23,6 +23,17 @@ ADMIN = {"X-API-Key": ADMIN_KEY}
 # Tests of other things send as much as they like.
 WITHOUT_LIMITS = {"RATE_LIMIT_PREDICT": "off", "RATE_LIMIT_BATCH": "off", "RATE_LIMIT_ANALYTICS": "off"}
 START_SECONDS = 60
+# What production runs, over a database that has been migrated.
+GUNICORN = ("-m", "gunicorn", "-c", "python:finbert_api.gunicorn_conf", "wsgi:app")
+# What one command starts at home: a database of its own if DATABASE_URL names none, migrations, gunicorn.
+RUN = ("-m", "finbert_api", "run")
+
+
+def gunicorn_with(**values):
+    """The command GUNICORN, but that these names of its configuration have other values."""
+    changes = "".join(f"gunicorn_conf.{name} = {value!r}; " for name, value in values.items())
+    program = f"from finbert_api import gunicorn_conf; {changes}from gunicorn.app.wsgiapp import run; run()"
+    return ("-c", program, *GUNICORN[2:])
 
 
 @contextmanager
@@ -96,9 +107,9 @@ def exchange(port, method, path, body=None, headers=ADMIN):
 
 
 class Service:
-    """`finbert run` as a process of its own, on a free port, with its data in a folder of the test."""
+    """The service as a process of its own, on a free port, with its data in a folder of the test."""
 
-    def __init__(self, data_dir, command=("-m", "finbert_api", "run"), **environment):
+    def __init__(self, data_dir, command=GUNICORN, **environment):
         self.port = free_port()
         self.data_dir = data_dir
         self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"

@@ -1,22 +1,45 @@
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
 from support import Service
 
 
-@pytest.fixture
-def start_service(data_dir):
+@contextmanager
+def services(data_dir):
     """Starts services that are stopped at the end, whatever happens."""
-    services = []
+    started = []
 
     def start(**environment):
-        services.append(Service(data_dir, **environment))
-        return services[-1]
+        started.append(Service(data_dir, **environment))
+        return started[-1]
 
-    yield start
-    for service in services:
-        service.stop()
+    try:
+        yield start
+    finally:
+        for service in started:
+            service.stop()
 
 
 @pytest.fixture
-def service(start_service, fresh_database):
-    """A ready service over an empty database."""
-    return start_service(DATABASE_URL=fresh_database()).wait_until_ready()
+def start_service(data_dir):
+    """Starts services of one test."""
+    with services(data_dir) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_shared_service():
+    """Starts services that the tests of a module share, over the database that all share."""
+    with (
+        TemporaryDirectory(prefix="finbert-tests-", ignore_cleanup_errors=True) as folder,
+        services(Path(folder) / "data") as start,
+    ):
+        yield start
+
+
+@pytest.fixture
+def service(start_service, migrated_database):
+    """A ready service over a database without predictions."""
+    return start_service(DATABASE_URL=migrated_database()).wait_until_ready()

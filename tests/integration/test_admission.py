@@ -3,21 +3,26 @@
 import http.client
 import json
 import socket
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import count
 
 import pytest
-from support import ADMIN_KEY, wait_for
+from support import ADMIN_KEY, gunicorn_with, wait_for
 
 KNOWN, UNKNOWN = "Profit rose.", "Profit fell."
 ORIGIN = "https://app.example.com"
 
 
-@pytest.fixture
-def service(start_service, fresh_database):
-    """One worker with two threads, one of which may wait for the model."""
-    environment = {"DATABASE_URL": fresh_database(), "WEB_CONCURRENCY": "1", "WORKER_THREADS": "2"}
-    return start_service(**environment, CORS_ORIGINS=ORIGIN).wait_until_ready()
+# One worker with two threads, one of which may wait for the model.
+NARROW = {"WEB_CONCURRENCY": "1", "WORKER_THREADS": "2", "CORS_ORIGINS": ORIGIN}
+# A text that found room is known from then on, and never refused: the next try takes the next number.
+TRIES = count()
+
+
+@pytest.fixture(scope="module")
+def service(start_shared_service, database_url):
+    """A service with little room; no test may make UNKNOWN known to it."""
+    return start_shared_service(DATABASE_URL=database_url, **NARROW).wait_until_ready()
 
 
 class Client:
@@ -51,17 +56,22 @@ def client(service):
         yield client
 
 
-@pytest.fixture
-def full(service, client):
-    """The service while a client that does not send its body holds a thread."""
+@contextmanager
+def silent_client(service, client):
+    """A client that does not send its body holds a thread."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as slow:
         slow.sendall(
             f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nX-API-Key: {ADMIN_KEY}\r\n"
             "Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{".encode()
         )
-        # Another text each time: one that found room is known from then on, and never refused.
-        tries = count()
-        wait_for(lambda: client.predict(f"{next(tries)} {UNKNOWN}")[0].status == 503, "the thread to be taken")
+        wait_for(lambda: client.predict(f"{next(TRIES)} {UNKNOWN}")[0].status == 503, "the thread to be taken")
+        yield
+
+
+@pytest.fixture
+def full(service, client):
+    """The service while it has no room."""
+    with silent_client(service, client):
         yield service
 
 
@@ -129,7 +139,9 @@ def test_a_request_in_pieces_is_answered_in_full(full):
             assert (answer.status, json.loads(answer.read())["label"]) == (200, "positive")
 
 
-def test_there_is_room_again(service, client, request):
-    request.getfixturevalue("full")
-    assert client.predict(UNKNOWN)[0].status == 503
-    wait_for(lambda: client.predict(UNKNOWN)[0].status == 200, "the silent client to be given up")
+def test_there_is_room_again(start_service, database_url):
+    impatient = gunicorn_with(CLIENT_SILENCE_SECONDS=3)
+    service = start_service(command=impatient, DATABASE_URL=database_url, **NARROW).wait_until_ready()
+    with closing(Client(service)) as client, silent_client(service, client):
+        assert client.predict(UNKNOWN)[0].status == 503
+        wait_for(lambda: client.predict(UNKNOWN)[0].status == 200, "the silent client to be given up")

@@ -199,7 +199,7 @@ def test_no_log_names_the_password_that_a_server_quotes(metrics, log_lines):
     assert PASSWORD not in str(line)
 
 
-def test_services_share_what_one_of_them_computed_and_go_on_without_redis(server, start_service, fresh_database):
+def test_services_share_what_one_of_them_computed_and_go_on_without_redis(server, start_service, migrated_database):
     def predict(service, text=TEXT):
         status, headers, body = service.request("POST", "/api/v1/predict", {"text": text})
         assert status == 200
@@ -209,7 +209,7 @@ def test_services_share_what_one_of_them_computed_and_go_on_without_redis(server
         text = service.request("GET", "/metrics")[2].decode()
         return sum(map(float, re.findall(r"^cache_failures_total (\S+)$", text, re.MULTILINE)))
 
-    environment = {"DATABASE_URL": fresh_database(), "REDIS_URL": server.url, "WEB_CONCURRENCY": "1"}
+    environment = {"DATABASE_URL": migrated_database(), "REDIS_URL": server.url, "WEB_CONCURRENCY": "1"}
     services = [start_service(**environment) for _ in range(2)]
     one, other = (service.wait_until_ready() for service in services)
     cached, first = predict(one)

@@ -49,9 +49,9 @@ def statistics(aws, name, statistic, label=None):
     return sum(point[statistic] for point in answer["Datapoints"])
 
 
-def test_what_cloudwatch_got_is_what_the_clients_saw(start_service, fresh_database, aws):
+def test_what_cloudwatch_got_is_what_the_clients_saw(start_service, migrated_database, aws):
     service = start_service(
-        DATABASE_URL=fresh_database(), METRICS_BACKEND="both", AWS_ENDPOINT_URL=aws, LOW_CONFIDENCE="0.97", **ACCOUNT
+        DATABASE_URL=migrated_database(), METRICS_BACKEND="both", AWS_ENDPOINT_URL=aws, LOW_CONFIDENCE="0.97", **ACCOUNT
     ).wait_until_ready()
     labels, unsure = Counter(), 0
     for number in range(REPEATS):
@@ -71,10 +71,10 @@ def test_what_cloudwatch_got_is_what_the_clients_saw(start_service, fresh_databa
     assert statistics(aws, "error_rate", "Maximum") == 0
 
 
-def test_without_cloudwatch_requests_go_on_and_the_tries_are_counted(start_service, fresh_database):
+def test_without_cloudwatch_requests_go_on_and_the_tries_are_counted(start_service, migrated_database):
     nobody = f"http://127.0.0.1:{free_port()}"
     service = start_service(
-        DATABASE_URL=fresh_database(), METRICS_BACKEND="cloudwatch", AWS_ENDPOINT_URL=nobody, **ACCOUNT
+        DATABASE_URL=migrated_database(), METRICS_BACKEND="cloudwatch", AWS_ENDPOINT_URL=nobody, **ACCOUNT
     ).wait_until_ready()
     assert service.request("POST", "/api/v1/predict", {"text": TEXTS[0]})[0] == 200
     assert service.status_of("/metrics") == 404

@@ -13,8 +13,8 @@ COPIES = """
 """
 
 
-def test_an_export_that_breaks_off_does_not_look_like_one_that_ended(start_service, fresh_database):
-    url = fresh_database()
+def test_an_export_that_breaks_off_does_not_look_like_one_that_ended(start_service, migrated_database):
+    url = migrated_database()
     service = start_service(DATABASE_URL=url).wait_until_ready()
     assert service.request("POST", "/api/v1/predict", {"text": "Profit rose."})[0] == 200
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)

@@ -11,7 +11,7 @@ from finbert_api.modelling.checkpoint import load_checkpoint
 TEXTS = ["profit rose sharply", "the company cut its guidance after a loss", "sales were unchanged"]
 
 
-def test_an_exported_checkpoint_serves_the_scores_that_pytorch_gives(tmp_path, start_service, fresh_database):
+def test_an_exported_checkpoint_serves_the_scores_that_pytorch_gives(tmp_path, start_service, migrated_database):
     folder = write_checkpoint(tmp_path / "tiny-finbert", vocab_size=1100, max_tokens=160)
     exported = finbert(
         "model", "export", "--model", str(folder), "--version", "2.0.0",
@@ -20,7 +20,7 @@ def test_an_exported_checkpoint_serves_the_scores_that_pytorch_gives(tmp_path, s
     assert exported.returncode == 0, exported.stderr[-2000:]
     assert json.loads(exported.stdout.splitlines()[-1])["model_version"] == "tiny-finbert-2.0.0"
 
-    service = start_service(DATABASE_URL=fresh_database(), MODEL_STORE=str(tmp_path / "store"), WEB_CONCURRENCY="1")
+    service = start_service(DATABASE_URL=migrated_database(), MODEL_STORE=str(tmp_path / "store"), WEB_CONCURRENCY="1")
     service.wait_until_ready()
     checkpoint = load_checkpoint(str(folder))
     for text, expected in zip(TEXTS, checkpoint.scores(TEXTS), strict=True):

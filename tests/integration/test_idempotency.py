@@ -16,8 +16,8 @@ ROWS = "SELECT count(*), count(DISTINCT request_id), (SELECT count(*) FROM idemp
 
 
 @pytest.fixture
-def url(fresh_database):
-    return fresh_database()
+def url(migrated_database):
+    return migrated_database()
 
 
 @pytest.fixture

@@ -134,9 +134,8 @@ def test_a_key_that_was_confirmed_survives_an_outage_and_no_other_does(keys, set
                 keys.authenticate(secret)
 
 
-def test_the_command_line_creates_lists_and_revokes(fresh_database):
-    url = fresh_database()
-    assert finbert("migrate", DATABASE_URL=url).returncode == 0
+def test_the_command_line_creates_lists_and_revokes(migrated_database):
+    url = migrated_database()
     created = finbert("keys", "create", "ann", "--role", "admin", "--tier", "premium", DATABASE_URL=url)
     secret = created.stdout.strip()
     assert secret.startswith("fb_")

@@ -31,8 +31,8 @@ def uncounted(service):
     return sum(map(float, re.findall(r"^rate_limit_failures_total (\S+)$", text, re.MULTILINE)))
 
 
-def test_the_workers_of_a_host_count_together_and_forget_when_the_service_ends(start_service, fresh_database):
-    environment = {"DATABASE_URL": fresh_database(), "RATE_LIMIT_PREDICT": "20/day", "WEB_CONCURRENCY": "3"}
+def test_the_workers_of_a_host_count_together_and_forget_when_the_service_ends(start_service, migrated_database):
+    environment = {"DATABASE_URL": migrated_database(), "RATE_LIMIT_PREDICT": "20/day", "WEB_CONCURRENCY": "3"}
     service = start_service(**environment).wait_until_ready()
     answers = predict_often([service], 60)
     assert sorted(answers) == [(200, True)] * 20 + [(429, True)] * 40
@@ -41,8 +41,8 @@ def test_the_workers_of_a_host_count_together_and_forget_when_the_service_ends(s
     assert predict(start_service(**environment).wait_until_ready()) == (200, True)
 
 
-def test_hosts_count_together_in_redis_and_let_all_through_without_it(server, start_service, fresh_database):
-    environment = {"DATABASE_URL": fresh_database(), "REDIS_URL": server.url, "RATE_LIMIT_PREDICT": "20/day"}
+def test_hosts_count_together_in_redis_and_let_all_through_without_it(server, start_service, migrated_database):
+    environment = {"DATABASE_URL": migrated_database(), "REDIS_URL": server.url, "RATE_LIMIT_PREDICT": "20/day"}
     environment |= {"WEB_CONCURRENCY": "1", "CACHE_TTL_SECONDS": "0"}
     services = [service.wait_until_ready() for service in [start_service(**environment) for _ in range(2)]]
     assert sorted(predict_often(services, 20)) == [(200, True)] * 20 + [(429, True)] * 20

@@ -44,8 +44,8 @@ def test_users_of_all_kinds_get_answers_that_are_all_stored(tmp_path):
     assert figures["stored"] == figures["predictions"] == routes[PREDICT]["requests"] + 10 * routes[BATCH]["requests"]
 
 
-def test_failures_are_counted_and_named(start_service, fresh_database, tmp_path):
-    service = start_service(DATABASE_URL=fresh_database(), RATE_LIMIT_PREDICT="1/hour").wait_until_ready()
+def test_failures_are_counted_and_named(start_service, migrated_database, tmp_path):
+    service = start_service(DATABASE_URL=migrated_database(), RATE_LIMIT_PREDICT="1/hour").wait_until_ready()
     host = f"--host=http://127.0.0.1:{service.port}"
     options = ("--headless", "--users=8", "--spawn-rate=8", "--run-time=3s", "--stop-timeout=30s", "--only-summary")
     locust = ("locust", "--locustfile=benchmarks/locustfile.py", host, *options, f"--json-file={tmp_path}/counted")

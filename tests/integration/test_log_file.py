@@ -20,9 +20,9 @@ for number in range(int(sys.argv[3])):
 """
 
 
-def test_a_service_writes_its_lines_to_the_file(start_service, fresh_database, tmp_path):
+def test_a_service_writes_its_lines_to_the_file(start_service, migrated_database, tmp_path):
     file = tmp_path / "api.log"
-    service = start_service(DATABASE_URL=fresh_database(), LOG_FILE=str(file)).wait_until_ready()
+    service = start_service(DATABASE_URL=migrated_database(), LOG_FILE=str(file)).wait_until_ready()
     service.request("GET", "/api/v1/predictions")
     service.stop()
     lines = [json.loads(line) for line in file.read_text().splitlines()]

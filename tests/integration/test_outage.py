@@ -1,22 +1,32 @@
 """PostgreSQL going away and coming back under a running service."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import psutil
 import psycopg
 import pytest
-from support import ADMIN, finbert, wait_for
+from support import ADMIN, RUN, wait_for
 
 from finbert_api.storage.embedded import embedded_postgres
 
 TEXT = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn."
 
 
+@pytest.fixture(scope="module")
+def folder():
+    """Where the data of a PostgreSQL is that the tests of this module start and stop."""
+    with TemporaryDirectory(prefix="finbert-tests-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture
-def outage(data_dir, start_service):
-    """A service over a PostgreSQL that the test can stop and start, and a client key that it has seen."""
-    database = embedded_postgres(data_dir.parent / "database")
+def outage(folder, start_service):
+    """A service over a PostgreSQL that the test can stop and start, and a client key that it made."""
+    database = embedded_postgres(folder)
     url = database.__enter__()
-    service = start_service(DATABASE_URL=url, WEB_CONCURRENCY="1").wait_until_ready()
-    secret = finbert("keys", "create", "ann", DATABASE_URL=url).stdout.strip()
+    service = start_service(command=RUN, DATABASE_URL=url, WEB_CONCURRENCY="1").wait_until_ready()
+    secret = service.request("POST", "/api/v1/keys", {"name": "ann"})[2]["key"]
 
     class Outage:
         client = {"X-API-Key": secret}  # noqa: RUF012 - read only
@@ -27,7 +37,7 @@ def outage(data_dir, start_service):
 
         @property
         def pid(self):
-            return int((data_dir.parent / "database/postgres/postmaster.pid").read_text().split(maxsplit=1)[0])
+            return int((folder / "postgres/postmaster.pid").read_text().split(maxsplit=1)[0])
 
         def begin(self):
             nonlocal database
@@ -37,7 +47,7 @@ def outage(data_dir, start_service):
 
         def end(self):
             nonlocal database
-            database = embedded_postgres(data_dir.parent / "database")
+            database = embedded_postgres(folder)
             database.__enter__()
             wait_for(lambda: service.status_of("/ready") == 200, "the database to be back")
 

@@ -110,9 +110,9 @@ class Traffic:
 
 
 @pytest.fixture
-def service(start_service, fresh_database):
+def service(start_service, migrated_database):
     """A service that soon has too much to do, and is soon unsure."""
-    environment = {"DATABASE_URL": fresh_database(), "MAX_QUEUE_TOKENS": "32", "LOW_CONFIDENCE": "0.99"}
+    environment = {"DATABASE_URL": migrated_database(), "MAX_QUEUE_TOKENS": "32", "LOW_CONFIDENCE": "0.99"}
     return start_service(**environment).wait_until_ready()
 
 

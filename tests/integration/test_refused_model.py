@@ -46,10 +46,10 @@ def change_golden_scores(directory):
         (change_golden_scores, "golden text"),
     ],
 )
-def test_a_refused_model_is_alive_never_ready_and_says_why(start_service, fresh_database, tmp_path, spoil, reason):
+def test_a_refused_model_is_alive_never_ready_and_says_why(start_service, migrated_database, tmp_path, spoil, reason):
     artifact = shutil.copytree(BUNDLED_MODEL, tmp_path / "artifact")
     spoil(artifact)
-    service = start_service(DATABASE_URL=fresh_database(), MODEL_STORE=str(artifact), WEB_CONCURRENCY="1")
+    service = start_service(DATABASE_URL=migrated_database(), MODEL_STORE=str(artifact), WEB_CONCURRENCY="1")
     wait_for(lambda: service.status_of("/health") == 200, "the service to be alive")
     status, _, state = service.request("GET", "/ready")
     assert status == 503

@@ -6,12 +6,19 @@ import signal
 import socket
 import subprocess
 from contextlib import suppress
+from functools import partial
 
 import psutil
 import pytest
-from support import ADMIN_KEY, START_SECONDS, finbert, free_port, is_alive, wait_for
+from support import ADMIN_KEY, RUN, START_SECONDS, finbert, free_port, is_alive, wait_for
 
 TEXT = "The company beat earnings expectations and raised full-year guidance."
+
+
+@pytest.fixture
+def start_service(start_service):
+    """Starts services by the one command."""
+    return partial(start_service, command=RUN)
 
 
 def postgres_pid(data_dir):

@@ -13,8 +13,8 @@ from support import ADMIN_KEY, JWT_SECRET
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 
 
-def test_the_service_does_what_its_document_says(start_service, fresh_database, tmp_path):
-    service = start_service(DATABASE_URL=fresh_database(), JWT_SECRET=JWT_SECRET).wait_until_ready()
+def test_the_service_does_what_its_document_says(start_service, migrated_database, tmp_path):
+    service = start_service(DATABASE_URL=migrated_database(), JWT_SECRET=JWT_SECRET).wait_until_ready()
     result = subprocess.run(
         [
             Path(sys.executable).with_name("schemathesis"), "run", f"http://127.0.0.1:{service.port}/openapi.json",

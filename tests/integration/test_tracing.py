@@ -44,7 +44,7 @@ def attributes(thing):
 @pytest.fixture
 def collector():
     server = Collector()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
     server.shutdown()
@@ -53,9 +53,9 @@ def collector():
 
 
 @pytest.fixture
-def traced(start_service, fresh_database, collector):
+def traced(start_service, migrated_database, collector):
     endpoint = f"http://127.0.0.1:{collector.server_port}"
-    return start_service(DATABASE_URL=fresh_database(), OTEL_EXPORTER_OTLP_ENDPOINT=endpoint).wait_until_ready()
+    return start_service(DATABASE_URL=migrated_database(), OTEL_EXPORTER_OTLP_ENDPOINT=endpoint).wait_until_ready()
 
 
 def seconds(span):
@@ -113,9 +113,12 @@ def test_what_machines_ask_all_the_time_makes_no_trace(traced, collector):
     assert collector.spans == []
 
 
-def test_a_collector_that_is_down_costs_no_answer(start_service, fresh_database):
+def test_a_collector_that_is_down_costs_no_answer(start_service, migrated_database):
     service = start_service(
-        DATABASE_URL=fresh_database(), OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9"
+        DATABASE_URL=migrated_database(),
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        # For so many seconds it is tried again and again at the end.
+        OTEL_EXPORTER_OTLP_TIMEOUT="1",
     ).wait_until_ready()
     assert service.request("POST", "/api/v1/predict", {"text": TEXT})[0] == 200
     assert service.stop() == 0
