@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from importlib import import_module
 from logging.config import dictConfig
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -115,6 +116,14 @@ def app(session_app):
         db.session.commit()
         db.session.remove()
     return session_app
+
+
+@pytest.fixture(scope="session")
+def moto_url():
+    """The address of a mock of AWS."""
+    # Not imported where no test needs it: that takes a second.
+    with import_module("mock_ecs").moto_server() as url:
+        yield url
 
 
 @pytest.fixture

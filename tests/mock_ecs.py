@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import contextmanager
 from uuid import uuid4
 
 import boto3
@@ -28,24 +29,33 @@ def image(digit):
     return f"{REPOSITORY}@sha256:{digit * 64}"
 
 
+@contextmanager
+def moto_server():
+    """The address of a moto server: one for many tests, since it takes half a second to notice that it is to end."""
+    disabled = logging.getLogger("werkzeug").disabled
+    logging.getLogger("werkzeug").disabled = True
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+    logging.getLogger("werkzeug").disabled = disabled
+
+
 class MockEcs:
-    """A moto server with one service, which runs revision 1 with image("0") in one task.
+    """What a moto server plays, all new: one service, which runs revision 1 with image("0") in one task.
 
     `run(image)` is called when tasks of a revision are to replace what runs; `health()` then tells what they do
     whenever ECS is asked: "PENDING", "RUNNING", or "FAILED", after which ECS starts them again.
     """
 
-    def __init__(self, monkeypatch, run, health):
+    def __init__(self, monkeypatch, url, run, health):
         self._run = run
         self._health = health
         self._monkeypatch = monkeypatch
         for service in ("ecs", "iam", "ssm"):
             get_backend(service).reset()
         self._mend()
-        monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
-        self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        self._server.start()
-        self._url = "http://{}:{}".format(*self._server.get_host_and_port())
+        self._url = url
         monkeypatch.setenv("AWS_ENDPOINT_URL", self._url)
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
         self._clients = []
@@ -56,7 +66,6 @@ class MockEcs:
     def close(self):
         for client in self._clients:
             client.close()
-        self._server.stop()
 
     def client(self, service):
         """A client that may do all, until `allow_all_but`."""

@@ -11,11 +11,10 @@ import time
 
 import pytest
 from mock_ecs import NAME, MockEcs, image
-from support import ADMIN_KEY, Service, finbert, free_port, wait_for
+from support import ADMIN_KEY, Service, finbert, free_port, is_alive, wait_for
 
 from finbert_api.settings import BUNDLED_MODEL, PROJECT_ROOT
 
-GUNICORN = ("-m", "gunicorn", "-c", "python:finbert_api.gunicorn_conf", "wsgi:app")
 RUNNING, GOOD, NEVER_READY, REFUSES, CRASHES = map(image, "01234")
 
 
@@ -30,10 +29,12 @@ class Host:
         self._image = self._service = None
 
     def run(self, name):
+        if name == self._image and is_alive(self._service.process.pid):
+            return
         self.stop()
         self._image = name
         environment = {"PORT": str(self.port), "WEB_CONCURRENCY": "1", **self._environments[name]}
-        self._service = Service(self._data_dir, GUNICORN, **environment)
+        self._service = Service(self._data_dir, **environment)
         self._service.port = self.port
 
     def health(self):
@@ -50,12 +51,14 @@ class Host:
             self._service.stop()
 
 
-@pytest.fixture
-def host(data_dir, database_url, tmp_path):
-    spoilt = shutil.copytree(BUNDLED_MODEL, tmp_path / "spoilt")
+@pytest.fixture(scope="module")
+def host(database_url, tmp_path_factory):
+    """One for all tests: each begins with RUNNING, which most leave there."""
+    folder = tmp_path_factory.mktemp("host")
+    spoilt = shutil.copytree(BUNDLED_MODEL, folder / "spoilt")
     (spoilt / "model.onnx").write_bytes(b"spoilt")
     host = Host(
-        data_dir,
+        folder / "data",
         {
             RUNNING: {"DATABASE_URL": database_url},
             GOOD: {"DATABASE_URL": database_url},
@@ -69,9 +72,9 @@ def host(data_dir, database_url, tmp_path):
 
 
 @pytest.fixture
-def ecs(monkeypatch, host):
+def ecs(monkeypatch, moto_url, host):
     monkeypatch.setenv("FINBERT_API_KEY", ADMIN_KEY)
-    ecs = MockEcs(monkeypatch, host.run, host.health)
+    ecs = MockEcs(monkeypatch, moto_url, host.run, host.health)
     wait_for(lambda: ecs.deployments[0]["rolloutState"] == "COMPLETED" and host.answers(), "revision 1 to run")
     yield ecs
     ecs.close()
@@ -127,10 +130,10 @@ def test_the_smoke_test_takes_address_and_key_from_where_terraform_left_them(ecs
 
 def test_an_image_that_never_gets_ready_is_replaced_by_the_previous_one(ecs, host):
     began = time.monotonic()
-    result = deploy("release", host, "--image", NEVER_READY, "--timeout", "30")
+    result = deploy("release", host, "--image", NEVER_READY, "--timeout", "25")
     assert "GET /ready answers 503" in assert_is_back(ecs, host, result)
     assert '"model_loaded": false' in result.stderr
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < 35
 
 
 def test_an_image_that_fails_the_smoke_test_is_replaced_by_the_previous_one(ecs, host):
@@ -146,7 +149,7 @@ def test_an_image_whose_tasks_end_again_and_again_is_not_waited_for(ecs, host):
 
 
 def test_a_release_in_the_midst_of_a_deployment_is_refused(ecs, host, monkeypatch):
-    monkeypatch.setattr(host, "health", lambda: "PENDING")
+    monkeypatch.setattr(ecs, "_health", lambda: "PENDING")
     ecs.update(ecs.register(GOOD))
     result = deploy("release", host, "--image", GOOD)
     assert result.returncode == 1

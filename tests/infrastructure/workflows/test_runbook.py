@@ -27,10 +27,10 @@ AWS = {"ecs list-task-definitions", "rds describe-db-instances", "rds restore-db
 
 
 @pytest.fixture
-def account(monkeypatch, tmp_path):
+def account(monkeypatch, moto_url, tmp_path):
     """An AWS account with a service that runs, and its address and key where Terraform leaves them."""
     service = ScriptedService()
-    ecs = MockEcs(monkeypatch, lambda _: None, lambda: "RUNNING")
+    ecs = MockEcs(monkeypatch, moto_url, lambda _: None, lambda: "RUNNING")
     parameters = ecs.client("ssm")
     parameters.put_parameter(Name="/finbert-api/dev/API_KEY", Value="a-key", Type="SecureString")
     parameters.put_parameter(Name="/finbert-api/dev/deploy", Value=json.dumps({"base_url": service.url}), Type="String")

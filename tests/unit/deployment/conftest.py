@@ -47,8 +47,8 @@ def tasks():
 
 
 @pytest.fixture
-def ecs(monkeypatch, tasks):
-    ecs = MockEcs(monkeypatch, tasks.run, tasks.health)
+def ecs(monkeypatch, moto_url, tasks):
+    ecs = MockEcs(monkeypatch, moto_url, tasks.run, tasks.health)
     yield ecs
     ecs.close()
 

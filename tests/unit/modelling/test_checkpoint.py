@@ -74,7 +74,7 @@ def hub(use_hub):
             self.end_headers()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     use_hub(f"http://127.0.0.1:{server.server_port}")
     yield files
