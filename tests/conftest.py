@@ -31,6 +31,11 @@ hypothesis_settings.load_profile("untimed")
 MIGRATED = "migrated"
 
 
+def pytest_collection_modifyitems(items):
+    """Puts the long tests first: at the end, when one of the processes has no test left, the others' are short."""
+    items.sort(key=lambda item: not {"integration", "browser"} & set(item.path.parts))
+
+
 @pytest.fixture(scope="session")
 def postgres_dir():
     # Not pytest's own temporary folder: run as root, PostgreSQL has another user, whom pytest would lock out.
