@@ -10,10 +10,10 @@ from support import ADMIN_KEY
 THREADS = 2
 
 
-@pytest.fixture
-def service(start_service, fresh_database):
-    environment = {"DATABASE_URL": fresh_database(), "WEB_CONCURRENCY": "1", "WORKER_THREADS": str(THREADS)}
-    return start_service(**environment).wait_until_ready()
+@pytest.fixture(scope="module")
+def service(start_shared_service, database_url):
+    environment = {"DATABASE_URL": database_url, "WEB_CONCURRENCY": "1", "WORKER_THREADS": str(THREADS)}
+    return start_shared_service(**environment).wait_until_ready()
 
 
 def get(connection, path="/health"):
