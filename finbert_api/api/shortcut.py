@@ -22,6 +22,7 @@ from finbert_api.domain.identifiers import new_request_id
 from finbert_api.observability.logging import current_request_id
 from finbert_api.services.predict import Outcome
 
+MOST_DIGITS = len(str(LARGEST_BODY_BYTES))
 _METHOD = "POST"
 _JSON = "application/json"
 _OK = HTTPStatus.OK
@@ -89,7 +90,8 @@ class PredictShortcut:
         """What a plain request asks for; None when the long way has to say what is wrong with it."""
         started = time.perf_counter()
         length = environ.get("CONTENT_LENGTH") or ""
-        if not length.isdecimal() or int(length) > LARGEST_BODY_BYTES:
+        # Python refuses to read a number of thousands of digits.
+        if not length.isdecimal() or len(length) > MOST_DIGITS or int(length) > LARGEST_BODY_BYTES:
             return None
         caller = self._container.api_keys.known_caller(environ.get(_KEY, ""))
         if caller is None:

@@ -124,6 +124,8 @@ def test_both_ways_write_one_line_and_count_once(ways, admin, log_lines):
         ({"data": '{"text": NaN}', "content_type": "application/json"}, "long"),
         ({"data": "[" * 9_000, "content_type": "application/json"}, "long"),
         ({"data": "", "content_type": "application/json"}, "long"),
+        ({"environ_overrides": {"CONTENT_LENGTH": "9" * 5_000}}, "long"),
+        ({"environ_overrides": {"CONTENT_LENGTH": "-1"}}, "long"),
         ({"json": {"text": " "}}, "long"),
         ({"json": {"text": TEXT, "more": 1}}, "long"),
         ({"json": {"text": "x" * 2_001}}, "long"),
