@@ -57,6 +57,10 @@ def database_url(postgres_dir):
         settings = settings_from_environment({"DATABASE_URL": url})
         with running(replace(settings, log_level="ERROR"), UnavailableEngine()) as app, app.app_context():
             upgrade()
+        # Nobody pulls the plug on the tests, and a slow disk must not decide whether a connection comes in time.
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         # Nobody is connected to a database that is copied.
         with psycopg.connect(url.replace("/tests?", "/postgres?"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {MIGRATED} TEMPLATE tests")

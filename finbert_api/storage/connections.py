@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from finbert_api.observability.metrics import Metrics, operation_of
@@ -15,6 +15,9 @@ CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 2_000
 ANSWER_TIMEOUT_SECONDS = 3.0
 POOL_TIMEOUT_SECONDS = 2
+
+# A migration keeps no client waiting, and a server that only just started, or is busy, may need its time.
+PATIENT_CONNECT_TIMEOUT_SECONDS = 30
 
 # A read takes some milliseconds, so that a few connections serve every thread of a worker in turn, and a small database
 # server is not asked for as many connections as there are threads.
@@ -65,6 +68,19 @@ def engine_options() -> dict[str, object]:
 def bound_waits(engine: Engine) -> None:
     """Makes every new connection of the engine a bounded one."""
     event.listen(engine, "do_connect", _connect)
+
+
+def patient_engine(url: URL) -> Engine:
+    """An engine for work that may take longer than a request: what a statement or a lock takes has no bound."""
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": PATIENT_CONNECT_TIMEOUT_SECONDS,
+            "options": "-c statement_timeout=0 -c timezone=UTC",
+        },
+    )
 
 
 def observe_statements(engine: Engine, metrics: Metrics) -> None:
