@@ -17,7 +17,15 @@ import numpy as np
 from finbert_api.domain.errors import DeadlinePassed, InferenceFailed, ModelUnavailable, Overloaded
 from finbert_api.domain.sentiment import sentiment_of
 from finbert_api.inference.artifact import Manifest
-from finbert_api.inference.batching import EngineLimits, Scored, TokenRate, WaitingText, next_batch, token_count
+from finbert_api.inference.batching import (
+    EngineLimits,
+    ReturningCallers,
+    Scored,
+    TokenRate,
+    WaitingText,
+    next_batch,
+    token_count,
+)
 from finbert_api.inference.session import Session
 from finbert_api.inference.tokenizer import TextTokenizer, Window
 from finbert_api.observability.metrics import Metrics
@@ -89,8 +97,9 @@ class BatchingEngine:
     """Scores the texts of many callers in batches on one session.
 
     Callers tokenise in their own threads and queue up. One thread runs batches, one after the other: at once when it is
-    idle, else with what has gathered meanwhile. The session idles whenever that thread does anything else, so a second
-    thread turns logits into sentiments and hands them out, unless nobody waits for the session.
+    idle, else with what has gathered meanwhile. It turns logits into sentiments and hands them out, and waits a moment
+    for their callers to come back with the next texts. When a whole batch waits already, the session should not idle: a
+    second thread hands out then, and nobody is waited for.
     """
 
     def __init__(
@@ -109,6 +118,7 @@ class BatchingEngine:
         self._limits = limits or EngineLimits()
         self._metrics = metrics or Metrics()
         self._rate = TokenRate()
+        self._returning = ReturningCallers()
         self._changed = threading.Condition(threading.Lock())
         self._waiting: list[WaitingText] = []
         self._waiting_tokens = 0
@@ -153,6 +163,7 @@ class BatchingEngine:
             self._require_room(len(tokens), deadline)
             insort(self._waiting, waiting, key=_turn)
             self._waiting_tokens += len(tokens)
+            self._returning.arrived(now)
             self._changed.notify()
         self._metrics.queued()
         return waiting.future
@@ -236,7 +247,12 @@ class BatchingEngine:
                 self._rate.add(token_count(batch), finished - started)
                 run = _FinishedRun(batch, rows, started, finished)
                 # Read without the lock: a text that comes now waits for this run to be handed out at worst.
-                (self._finished_runs.put if self._waiting else self._deliver)(run)
+                if self._is_batch_waiting():
+                    self._finished_runs.put(run)
+                else:
+                    with self._changed:  # first, since those who have their answers may be back before the last has
+                        self._returning.answered(sum(not text.of_many for text in batch), finished - started, finished)
+                    self._deliver(run)
         finally:
             # Whatever ended this thread, nobody may wait for it.
             self._stop()
@@ -250,9 +266,9 @@ class BatchingEngine:
                 self._running, self._running_tokens = [], 0
                 while not self._waiting and not self._closed:
                     self._changed.wait()
+                now = self._wait_for_returning()
                 if self._closed:
                     return []
-                now = time.monotonic()
                 present: list[WaitingText] = []
                 late: list[WaitingText] = []
                 for text in self._waiting:
@@ -269,6 +285,17 @@ class BatchingEngine:
             _fail(late, DeadlinePassed)
             if self._running:
                 return self._running
+
+    def _is_batch_waiting(self) -> bool:
+        return self._waiting_tokens >= self._limits.max_batch_tokens
+
+    def _wait_for_returning(self) -> float:
+        """The time when nobody is worth waiting for any more; called with the lock held."""
+        now = time.monotonic()
+        while not self._closed and not self._is_batch_waiting() and (left := self._returning.wait_seconds(now)) > 0:
+            self._changed.wait(left)
+            now = time.monotonic()
+        return now
 
     def _rows_of(self, batch: list[WaitingText]) -> list[np.ndarray | None]:
         """A row of logits for each text, None for those that fail alone too."""

@@ -3,8 +3,9 @@
 The graph takes a padded batch, `input_ids` and `attention_mask` (int64, [texts, tokens]), and gives `logits` (float32,
 [texts, labels]). Within it no padding is computed: the tokens of all texts stand in one list, [all tokens, hidden],
 through every product, normalisation and GELU; attention alone sees them by text, in slots that are padded to a multiple
-of SLOT_MULTIPLE. The products of query, key and value are one. The last layer is computed for each text's first token
-alone ([CLS], which the classifier reads), but for the keys and values that it attends to.
+of SLOT_MULTIPLE. It takes the batch in two halves, each padded to its own longest, so that a batch in the order of
+lengths has little padding there either. The products of query, key and value are one. The last layer is computed for
+each text's first token alone ([CLS], which the classifier reads), but for the keys and values that it attends to.
 
 Biases are folded where that changes nothing: a key's bias adds the same to every attention score of a query, and
 softmax takes it off again; attention weights sum to 1, so a value's bias can be added after the attention's output
@@ -36,6 +37,9 @@ MASKED = -1e9
 # One for each token of the batch, and one for each text: what has as many rows as these is by token or by text.
 TOKEN_IDS = "token_ids"  # noqa: S105 - the name of a value in the graph, no secret
 FIRST_TOKENS = "first_tokens"
+
+# The halves of a batch, and the values in the graph that say with which text each begins and before which it ends.
+HALVES = {"first_half": ("first", "half"), "second_half": ("half", "count")}
 
 
 def bert_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
@@ -109,33 +113,61 @@ class _BertGraph(GraphWriter):
         slots = self.add("Sub", [count, one], "flat_slots")
         slots = self.add("Reshape", [slots, self.add("Shape", [mask], "slots_shape")], "slots")
         self.add("Gather", [slots, zero], FIRST_TOKENS, axis=1)
-        self._slot_rows(slots)
-        self._attention_rows(texts)
-
         real = self.add("Cast", [mask], "mask_float", to=TensorProto.FLOAT)
         empty = self.add("Sub", [self.constant("one_float", 1, np.float32), real], "empty")
         masked = self.add("Mul", [empty, self.constant("masked", MASKED, np.float32)], "masked_scores")
-        self.add("Unsqueeze", [masked, self._integer("head_and_query", [1, 2])], "score_bias")
+        self._half(mask)
+        for half in HALVES:
+            bounds = [f"{half}/starts", f"{half}/ends"]
+            self._slot_rows(half, self.add("Slice", [slots, *bounds], f"{half}/slots"))
+            bias = self.add("Slice", [masked, *bounds], f"{half}/masked_scores")
+            self.add("Unsqueeze", [bias, self._integer("head_and_query", [1, 2])], f"{half}/score_bias")
+        self._attention_rows(texts)
 
-    def _slot_rows(self, slots: str) -> None:
+    def _half(self, mask: str) -> None:
+        """Where each half `starts` and `ends`, [text, slot], and `widths`: the slots of each text."""
+        lengths = self.add("ReduceSum", [mask, self._integer("last_axis", [-1])], "lengths", keepdims=0)
+        count = self.add("Shape", [lengths], "count")
+        zero = self._integer("first", [0])
+        self.add("Div", [self.add("Add", [count, "one"], "count_and_one"), self._integer("two", 2)], "half")
+        widths = []
+        for half, (start, end) in HALVES.items():
+            own = self.add("Slice", [lengths, start, end], f"{half}/lengths")
+            # The second half of a single text holds none, of which there is no longest.
+            own = self.add("Concat", [own, self._integer("one_token", [1])], f"{half}/lengths_or_one", axis=0)
+            longest = self.add("ReduceMax", [own], f"{half}/longest", axes=[0], keepdims=1)
+            more = self.add(
+                "Mod", [self.add("Neg", [longest], f"{half}/minus_longest"), "slot_multiple"], f"{half}/more"
+            )
+            width = self.add("Add", [longest, more], f"{half}/width")
+            self.add("Concat", [start, zero], f"{half}/starts", axis=0)
+            self.add("Concat", [end, width], f"{half}/ends", axis=0)
+            texts = self.add("Sub", [end, start], f"{half}/count")
+            widths.append(self.add("Expand", [width, texts], f"{half}/widths"))
+        self.add("Concat", widths, "widths", axis=0)
+
+    def _slot_rows(self, half: str, slots: str) -> None:
         """`rows/P/N`: for each text, head and slot the row of part P of N in the parts' product, cut into heads."""
-        by_head = self.add("Unsqueeze", [slots, self._integer("head_axis", [1])], "slots_by_head")
+        by_head = self.add("Unsqueeze", [slots, self._integer("head_axis", [1])], f"{half}/slots_by_head")
         heads = np.arange(self._heads).reshape(1, self._heads, 1)
         for parts in (3, 2):
-            first = self.add("Mul", [by_head, self._integer(f"heads/{parts}", parts * self._heads)], f"rows/{parts}")
+            count = self._integer(f"heads/{parts}", parts * self._heads)
+            first = self.add("Mul", [by_head, count], f"{half}/rows/{parts}")
             for part in range(parts):
                 offset = self._integer(f"head_offsets/{part}", part * self._heads + heads)
-                self.add("Add", [first, offset], f"rows/{part}/{parts}")
+                self.add("Add", [first, offset], f"{half}/rows/{part}/{parts}")
 
     def _attention_rows(self, texts: str) -> None:
-        """`attended_rows`: for each token and head its row in the attention's [texts, heads, slots, head size]."""
-        slots = self.add("Gather", ["slots_shape", "one"], "slots_per_text", axis=0)
-        heads = self.add("Mul", [texts, self._integer("heads", self._heads)], "first_heads")
-        heads = self.add("Unsqueeze", [heads, "head_axis"], "first_heads_by_token")
-        heads = self.add("Add", [heads, self._integer("each_head", np.arange(self._heads).reshape(1, -1))], "heads_of")
-        rows = self.add("Mul", [heads, slots], "first_rows")
-        positions = self.add("Unsqueeze", ["positions", "head_axis"], "positions_by_head")
-        self.add("Add", [rows, positions], "attended_rows")
+        """`attended_rows`: for each token and head its row in what the attention of both halves gives."""
+        before = self.add("CumSum", ["widths", "zero"], "slots_before", exclusive=1)
+        before = self.add("Mul", [before, self._integer("heads", self._heads)], "rows_before")
+        rows = self.add("Gather", [before, texts], "first_rows", axis=0)
+        rows = self.add("Add", [rows, "positions"], "first_head_rows")
+        rows = self.add("Unsqueeze", [rows, "head_axis"], "first_head_rows_by_token")
+        widths = self.add("Gather", ["widths", texts], "widths_by_token", axis=0)
+        widths = self.add("Unsqueeze", [widths, "head_axis"], "widths_by_head")
+        each = self._integer("each_head", np.arange(self._heads).reshape(1, -1))
+        self.add("Add", [rows, self.add("Mul", [widths, each], "head_rows")], "attended_rows")
 
     def _embeddings(self) -> str:
         prefix = "bert.embeddings"
@@ -148,39 +180,52 @@ class _BertGraph(GraphWriter):
         return self._normalised(f"{prefix}.LayerNorm", self.add("Add", [words, table], "embeddings"), "embedded")
 
     def _layer(self, layer: int, tokens: str) -> str:
-        query, key, value = self._heads_by_text(layer, ("query", "key", "value"), tokens, "qkv")
-        attended = self._attention(layer, query, key, value)
-        by_head = self.add("Reshape", [attended, "by_head"], f"{layer}/attended_heads")
-        packed = self.add("Gather", [by_head, "attended_rows"], f"{layer}/attended_by_token", axis=0)
+        parts = self._parts(layer, ("query", "key", "value"), tokens, "qkv")
+        attended = self._attention(layer, parts, {})
+        packed = self.add("Gather", [attended, "attended_rows"], f"{layer}/attended_by_token", axis=0)
         return self._after_attention(layer, packed, tokens)
 
     def _last_layer(self, layer: int, tokens: str) -> str:
-        key, value = self._heads_by_text(layer, ("key", "value"), tokens, "kv")
+        parts = self._parts(layer, ("key", "value"), tokens, "kv")
         first = self.add("Gather", [tokens, FIRST_TOKENS], f"{layer}/first", axis=0)
         query = self._product(layer, "attention.self", ("query",), first, "first_query")
         one_slot = self._integer("one_slot", [-1, self._heads, 1, self._head_size])
-        query = self.add("Reshape", [query, one_slot], f"{layer}/query")
-        return self._after_attention(layer, self._attention(layer, query, key, value), first)
+        queries = self.add("Reshape", [query, one_slot], f"{layer}/query")
+        first_queries = {
+            half: self.add("Slice", [queries, *bounds], f"{half}/{layer}/first_query")
+            for half, bounds in HALVES.items()
+        }
+        return self._after_attention(layer, self._attention(layer, parts, first_queries), first)
 
-    def _heads_by_text(self, layer: int, names: tuple[str, ...], tokens: str, output: str) -> list[str]:
-        """[texts, heads, slots, head size] of each of these, from one product."""
+    def _parts(self, layer: int, names: tuple[str, ...], tokens: str, output: str) -> str:
+        """These of all tokens from one product, cut into heads: [tokens x names x heads, head size]."""
         parts = self._product(layer, "attention.self", names, tokens, output)
-        heads = self.add("Reshape", [parts, self._integer("by_head", [-1, self._head_size])], f"{layer}/{output}_heads")
-        return [
-            self.add("Gather", [heads, f"rows/{part}/{len(names)}"], f"{layer}/{name}", axis=0)
-            for part, name in enumerate(names)
-        ]
+        return self.add("Reshape", [parts, self._integer("by_head", [-1, self._head_size])], f"{layer}/{output}_heads")
 
-    def _attention(self, layer: int, query: str, key: str, value: str) -> str:
-        """[texts, heads, queries, head size], of a query, key and value of that form."""
+    def _attention(self, layer: int, parts: str, queries: Mapping[str, str]) -> str:
+        """[texts x heads x queries, head size], the texts of one half after those of the other.
+
+        `queries` are those of each half by text, head and slot; where there are none they are the first of the parts.
+        """
         by_head = self._part(layer, "attention.self.query.bias").reshape(self._heads, 1, self._head_size)
         bias = self.constant(f"{layer}/query_bias", by_head)
-        query = self.add("Add", [query, bias], f"{layer}/biased_query")
         scale = self._head_size**-0.5
-        scores = self.add("FusedMatMul", [query, key], f"{layer}/attention", MICROSOFT, transB=1, alpha=scale)
-        scores = self.add("Add", [scores, "score_bias"], f"{layer}/masked_attention")
-        shares = self.add("Softmax", [scores], f"{layer}/attention_shares", axis=-1)
-        return self.add("MatMul", [shares, value], f"{layer}/attended")
+        count = 2 if queries else 3
+        attended = []
+        for half in HALVES:
+            prefix = f"{half}/{layer}"
+            by_text = [
+                self.add("Gather", [parts, f"{half}/rows/{part}/{count}"], f"{prefix}/part/{part}", axis=0)
+                for part in range(count)
+            ]
+            query, key, value = [queries[half], *by_text] if queries else by_text
+            query = self.add("Add", [query, bias], f"{prefix}/biased_query")
+            scores = self.add("FusedMatMul", [query, key], f"{prefix}/attention", MICROSOFT, transB=1, alpha=scale)
+            scores = self.add("Add", [scores, f"{half}/score_bias"], f"{prefix}/masked_attention")
+            shares = self.add("Softmax", [scores], f"{prefix}/attention_shares", axis=-1)
+            values = self.add("MatMul", [shares, value], f"{prefix}/attended")
+            attended.append(self.add("Reshape", [values, "by_head"], f"{prefix}/attended_heads"))
+        return self.add("Concat", attended, f"{layer}/attended", axis=0)
 
     def _after_attention(self, layer: int, attended: str, residual: str) -> str:
         prefix = f"bert.encoder.layer.{layer}"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finbert_api.inference.batching import TokenRate, WaitingText, next_batch, token_count
+from finbert_api.inference.batching import ReturningCallers, TokenRate, WaitingText, next_batch, token_count
 
 
 def waiting(*lengths):
@@ -17,10 +17,16 @@ def lengths_of(batch):
 def test_a_batch_keeps_the_budget_and_never_leaves_the_oldest_behind(lengths, budget):
     texts = waiting(*lengths)
     batch = next_batch(texts, budget)
-    assert batch[0] is texts[0]
+    assert texts[0] in batch
     assert len(set(batch)) == len(batch)
     assert set(batch) <= set(texts)
     assert len(batch) == 1 or len(batch) * max(lengths_of(batch)) <= budget
+
+
+@given(st.lists(st.integers(1, 512), min_size=1, max_size=60), st.integers(1, 4096))
+def test_a_batch_is_in_the_order_of_lengths(lengths, budget):
+    batch = lengths_of(next_batch(waiting(*lengths), budget))
+    assert batch == sorted(batch)
 
 
 @given(st.lists(st.integers(1, 512), min_size=1, max_size=60), st.integers(1, 4096))
@@ -35,10 +41,10 @@ def test_nothing_that_would_fit_is_left_behind(lengths, budget):
 @pytest.mark.parametrize(
     ("lengths", "budget", "expected"),
     [
-        ([30, 500, 31, 29, 5], 93, [30, 31, 29]),
+        ([30, 500, 31, 29, 5], 93, [29, 30, 31]),
         ([500, 30, 31], 100, [500]),
         ([10, 10, 10, 10], 30, [10, 10, 10]),
-        ([10, 60, 9], 40, [10, 9]),
+        ([10, 60, 9], 40, [9, 10]),
     ],
 )
 def test_the_oldest_is_joined_by_those_nearest_to_it_in_length(lengths, budget, expected):
@@ -56,3 +62,38 @@ def test_the_rate_follows_the_runs():
     assert rate.per_second == pytest.approx(64_000, rel=0.01)
     rate.add(64, 1.0)
     assert rate.per_second < 10_000
+
+
+def returning(callers, run_seconds):
+    """Those of a run that took so long and ended at 100 s."""
+    these = ReturningCallers()
+    these.answered(callers, run_seconds, now=100.0)
+    return these
+
+
+def test_nobody_is_waited_for_before_the_first_answers():
+    assert ReturningCallers().wait_seconds(100.0) <= 0
+
+
+def test_callers_are_waited_for_while_they_keep_coming():
+    callers = returning(3, run_seconds=1.0)
+    assert callers.wait_seconds(100.0) == pytest.approx(0.004)
+    callers.arrived(100.003)
+    assert callers.wait_seconds(100.003) == pytest.approx(0.004)
+    assert callers.wait_seconds(100.005) == pytest.approx(0.002)
+    assert callers.wait_seconds(100.008) <= 0
+
+
+def test_nobody_is_waited_for_once_all_are_back():
+    callers = returning(2, run_seconds=1.0)
+    callers.arrived(100.001)
+    callers.arrived(100.002)
+    assert callers.wait_seconds(100.002) <= 0
+
+
+def test_callers_are_waited_for_no_longer_than_a_quarter_of_their_run():
+    callers = returning(100, run_seconds=0.020)
+    for milliseconds in range(1, 5):
+        callers.arrived(100 + milliseconds / 1000)
+    assert callers.wait_seconds(100.004) == pytest.approx(0.001)
+    assert callers.wait_seconds(100.006) <= 0

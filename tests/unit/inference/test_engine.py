@@ -140,12 +140,59 @@ def test_an_idle_engine_starts_at_once_and_gathers_only_while_it_is_busy(busy, s
     assert session.batches == [[3], [3, 3, 4]]
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Has engines wait for returning callers until they are back, as it were on a machine that takes no time."""
+    monkeypatch.setattr("finbert_api.inference.batching._RETURN_SECONDS", 1e9)
+    monkeypatch.setattr("finbert_api.inference.batching._SHARE_OF_RUN", 1e12)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_caller_that_asks_again_at_once_shares_the_next_run(busy, session):
+    engine, first = busy()
+    other = engine.submit(text_of(20), later())
+    session.let(2)
+    first.result()
+    again = engine.submit(text_of(10), later())
+    wait([other, again])
+    assert session.batches == [[3], [10, 20]]
+
+
+@pytest.mark.usefixtures("patient")
+def test_nobody_is_waited_for_while_a_batch_waits(busy, session):
+    engine, _ = busy(max_batch_tokens=60)
+    others = [engine.submit(text_of(20), later()) for _ in range(3)]
+    session.let(2)
+    wait(others)
+    assert session.batches == [[3], [20, 20, 20]]
+
+
+@pytest.mark.usefixtures("patient")
+def test_those_whose_texts_came_together_are_not_waited_for(make_engine, session):
+    engine = make_engine()
+    session.let(2)
+    wait(engine.submit_all(["rose", "fell"], later()))
+    assert engine.score("rose", later()).token_count == 3
+    assert session.batches == [[3, 3], [3]]
+
+
+@pytest.mark.usefixtures("patient")
+def test_an_engine_that_waits_for_callers_ends_when_it_is_closed(busy, session):
+    engine, first = busy()
+    other = engine.submit(text_of(20), later())
+    session.let(1)
+    first.result()
+    engine.close()
+    with pytest.raises(ModelUnavailable):
+        other.result()
+
+
 def test_batches_keep_the_budget_and_hold_similar_lengths(busy, session):
     engine, _ = busy(max_batch_tokens=40)
     futures = [engine.submit(text_of(tokens), later()) for tokens in (10, 20, 11, 64, 19, 9)]
     session.let(10)
     wait(futures)
-    assert session.batches[1:] == [[10, 11, 9], [20, 19], [64]]
+    assert session.batches[1:] == [[9, 10, 11], [19, 20], [64]]
 
 
 def test_the_oldest_is_in_the_next_batch_however_many_others_would_fit_better(busy, session):

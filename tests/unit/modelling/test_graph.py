@@ -79,21 +79,39 @@ def test_scores_do_not_depend_on_how_far_a_text_is_padded(graphs):
             assert session.run(None, wider)[0].tobytes() == expected.tobytes()
 
 
-def test_a_batch_costs_its_tokens_and_not_its_padding(graph):
-    """The rows that the products see are the tokens of the texts, in the last layer the texts."""
+def values_of(graph, names, texts):
+    """What values inside a graph are for a batch of texts."""
     watched = onnx.ModelProto()
     watched.CopyFrom(graph)
-    names = ["0/qkv", "0/output", "1/kv", "1/first_query", "1/intermediate", "1/output"]
     watched.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
     )
     session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
-    results = session.run(names, padded([text_of(50), text_of(7), text_of(3)]))
+    return session.run(names, padded(texts))
+
+
+def test_a_batch_costs_its_tokens_and_not_its_padding(graph):
+    """The rows that the products see are the tokens of the texts, in the last layer the texts."""
+    names = ["0/qkv", "0/output", "1/kv", "1/first_query", "1/intermediate", "1/output"]
+    results = values_of(graph, names, [text_of(50), text_of(7), text_of(3)])
     assert [len(result) for result in results] == [60, 60, 60, 3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "first", "second"),
+    [((5, 14, 20, 33), (2, 16), (2, 48)), ((33, 7, 2), (2, 48), (1, 16)), ((17,), (1, 32), (0, 16))],
+)
+def test_attention_pads_each_half_of_a_batch_to_its_own_longest(graph, lengths, first, second):
+    names = ["first_half/0/attention", "second_half/0/attention"]
+    results = values_of(graph, names, [text_of(length) for length in lengths])
+    assert [(len(result), *result.shape[2:]) for result in results] == [
+        (texts, slots, slots) for texts, slots in (first, second)
+    ]
 
 
 def test_all_layers_are_there(graph, checkpoint):
     layers = checkpoint.model.config.num_hidden_layers
     kinds = [node.op_type for node in graph.graph.node]
-    assert kinds.count("Softmax") == kinds.count("BiasGelu") == layers
+    assert kinds.count("BiasGelu") == layers
+    assert kinds.count("Softmax") == 2 * layers
     assert kinds.count("LayerNormalization") == 2 * layers + 1
