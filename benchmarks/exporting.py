@@ -7,7 +7,7 @@ from multiprocessing import get_context
 import psutil
 
 from finbert_api.app import create_app
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.settings import settings_from_environment
 
 _PATH = "/api/v1/predictions/export"

@@ -33,7 +33,7 @@ from finbert_api.domain.errors import FinbertError
 from finbert_api.domain.prediction import PredictionFilter
 from finbert_api.domain.sentiment import Label
 from finbert_api.extensions import db
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.settings import settings_from_environment
 from finbert_api.storage.embedded import embedded_postgres
 from finbert_api.storage.predictions import PredictionStore

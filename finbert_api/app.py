@@ -27,8 +27,9 @@ from finbert_api.extensions import db, migrate
 from finbert_api.gunicorn_worker import ADMISSION
 from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME, Artifact
 from finbert_api.inference.batching import EngineLimits
-from finbert_api.inference.engine import Engine, UnavailableEngine
+from finbert_api.inference.engine import Engine
 from finbert_api.inference.registry import HostShare, artifact_tokenizer, find_artifact, load_engine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.observability.cloudwatch import CloudWatchMetrics, sender
 from finbert_api.observability.logging import logging_config
 from finbert_api.observability.metrics import CombinedMetrics, Metrics

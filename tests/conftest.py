@@ -18,8 +18,8 @@ from support import ADMIN_KEY, JWT_SECRET, WITHOUT_LIMITS, running
 
 from finbert_api.domain.caller import Role
 from finbert_api.extensions import db
-from finbert_api.inference.engine import UnavailableEngine
 from finbert_api.inference.registry import find_artifact, load_engine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.observability.logging import logging_config
 from finbert_api.settings import BUNDLED_MODEL, settings_from_environment
 from finbert_api.storage.embedded import embedded_postgres

@@ -8,7 +8,7 @@ from flask import Flask
 
 from finbert_api.app import create_app
 from finbert_api.cli.database import database_settings
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 
 
 @contextmanager

@@ -371,33 +371,6 @@ class BatchingEngine:
         _fail(left, _closed)
 
 
-class UnavailableEngine:
-    """Stands where a model could not be loaded: the process lives, is never ready, and predicts nothing."""
-
-    model_version = None
-    identity = None
-    backlog_seconds = 0.0
-
-    def submit(self, text: str, deadline: float) -> Future[Scored]:
-        """Raises ModelUnavailable, always."""
-        raise ModelUnavailable("No verified model is loaded")
-
-    def submit_all(self, texts: Sequence[str], deadline: float) -> list[Future[Scored]]:
-        """Raises ModelUnavailable, always."""
-        raise ModelUnavailable("No verified model is loaded")
-
-    def score(self, text: str, deadline: float) -> Scored:
-        """Raises ModelUnavailable, always."""
-        raise ModelUnavailable("No verified model is loaded")
-
-    def windows(self, text: str) -> list[Window]:
-        """Raises ModelUnavailable, always."""
-        raise ModelUnavailable("No verified model is loaded")
-
-    def close(self) -> None:
-        """Has nothing to end."""
-
-
 def result_of(future: Future[Scored], deadline: float) -> Scored:
     """What a future of an engine gives or raises, DeadlinePassed when it has not by the deadline."""
     try:

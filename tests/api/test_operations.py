@@ -4,7 +4,7 @@ import pytest
 from support import running
 
 from finbert_api import __version__
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 
 
 def test_health_says_up_since_when_and_which_version(client):

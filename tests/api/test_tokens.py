@@ -7,7 +7,7 @@ import jwt
 import pytest
 from support import JWT_SECRET, running
 
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 
 TOKEN = "/api/v1/auth/token"
 PREDICTIONS = "/api/v1/predictions"

@@ -10,7 +10,7 @@ from support import running, wait_for
 
 from finbert_api.domain.caller import BOOTSTRAP_KEY_ID, Role, Tier
 from finbert_api.domain.errors import Unauthenticated
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.services import api_keys
 from finbert_api.storage import key_watch
 

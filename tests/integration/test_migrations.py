@@ -7,7 +7,7 @@ import pytest
 from flask_migrate import check, downgrade, upgrade
 from support import finbert, running, wait_for
 
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.settings import PROJECT_ROOT, settings_from_environment
 from finbert_api.storage.connections import ANSWER_TIMEOUT_SECONDS
 

@@ -19,7 +19,7 @@ from finbert_api.domain.caller import BOOTSTRAP_KEY_ID
 from finbert_api.domain.prediction import Feedback
 from finbert_api.domain.sentiment import Label, Sentiment
 from finbert_api.extensions import db
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.settings import settings_from_environment
 from finbert_api.storage.analytics import AnalyticsStore, Selection
 from finbert_api.storage.feedback import FeedbackStore

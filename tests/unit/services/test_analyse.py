@@ -5,7 +5,7 @@ from support import later
 from word_artifact import NEGATIVE, NEUTRAL, POSITIVE
 
 from finbert_api.domain.errors import DeadlinePassed, ModelUnavailable
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.services.analyse import AnalysisService
 from finbert_api.services.scores import TEXTS_AT_A_TIME, ScoreService
 from finbert_api.storage.cache import LocalCache, NoCache

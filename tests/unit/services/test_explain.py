@@ -5,7 +5,7 @@ from support import later
 from word_artifact import POSITIVE
 
 from finbert_api.domain.errors import ModelUnavailable
-from finbert_api.inference.engine import UnavailableEngine
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.services import explain
 from finbert_api.services.explain import MOST_WORDS, ExplanationService, words
 from finbert_api.services.scores import ScoreService

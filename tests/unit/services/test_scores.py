@@ -9,9 +9,10 @@ from word_artifact import NEGATIVE, POSITIVE, write_artifact
 
 from finbert_api.domain.errors import DeadlinePassed, InferenceFailed, ModelUnavailable, Overloaded
 from finbert_api.inference.batching import EngineLimits
-from finbert_api.inference.engine import BatchingEngine, UnavailableEngine
+from finbert_api.inference.engine import BatchingEngine
 from finbert_api.inference.session import ModelSession
 from finbert_api.inference.tokenizer import TextTokenizer
+from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.services.scores import ScoreService
 from finbert_api.storage.cache import LocalCache, NoCache
 
