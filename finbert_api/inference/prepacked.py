@@ -14,14 +14,14 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from ctypes import CDLL
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import onnxruntime
 
 from finbert_api.inference.artifact import FileRecord, file_record
+from finbert_api.inference.memory import release_freed_memory
 from finbert_api.inference.processor import processor_flags
 
 logger = logging.getLogger(__name__)
@@ -95,9 +95,7 @@ def _make(model_path: Path, folder: Path) -> None:
         onnxruntime.InferenceSession(str(model_path), options, providers=["CPUExecutionProvider"])
         seal = {name: asdict(file_record(staging / name)) for name in (GRAPH_NAME, WEIGHTS_NAME)}
         (staging / SEAL_NAME).write_text(json.dumps(seal), encoding="utf-8")
-        # glibc would keep what the session took: 180 MB with BERT-base. Other C libraries have no such call.
-        with suppress(OSError, AttributeError):
-            CDLL(None).malloc_trim(0)
+        release_freed_memory()  # what the session took: 180 MB with BERT-base
         shutil.rmtree(folder, ignore_errors=True)
         staging.rename(folder)
     finally:

@@ -9,6 +9,7 @@ from finbert_api.inference.artifact import MANIFEST_NAME, Artifact, read_artifac
 from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import BatchingEngine
 from finbert_api.inference.golden import verify_golden_texts
+from finbert_api.inference.memory import release_freed_memory
 from finbert_api.inference.prepacked import prepacked_graph
 from finbert_api.inference.processor import processor_flags, saturates_int8_products
 from finbert_api.inference.processors import SharedProcessors
@@ -67,6 +68,7 @@ def load_engine(
         artifact.model_path, intra_op_threads
     )
     verify_golden_texts(artifact.manifest, tokenizer, session)
+    release_freed_memory()  # of what loading took; with BERT-base some 10 MB of a worker
     return BatchingEngine(artifact.manifest, tokenizer, session, limits, metrics)
 
 

@@ -210,19 +210,20 @@ class _BertGraph(GraphWriter):
         by_head = self._part(layer, "attention.self.query.bias").reshape(self._heads, 1, self._head_size)
         bias = self.constant(f"{layer}/query_bias", by_head)
         scale = self._head_size**-0.5
-        count = 2 if queries else 3
+        names = ("key", "value") if queries else ("query", "key", "value")
         attended = []
         for half in HALVES:
             prefix = f"{half}/{layer}"
-            by_text = [
-                self.add("Gather", [parts, f"{half}/rows/{part}/{count}"], f"{prefix}/part/{part}", axis=0)
-                for part in range(count)
-            ]
-            query, key, value = [queries[half], *by_text] if queries else by_text
+            rows = {name: f"{half}/rows/{part}/{len(names)}" for part, name in enumerate(names)}
+            query = queries.get(half) or self.add("Gather", [parts, rows["query"]], f"{prefix}/query", axis=0)
             query = self.add("Add", [query, bias], f"{prefix}/biased_query")
+            key = self.add("Gather", [parts, rows["key"]], f"{prefix}/key", axis=0)
             scores = self.add("FusedMatMul", [query, key], f"{prefix}/attention", MICROSOFT, transB=1, alpha=scale)
             scores = self.add("Add", [scores, f"{half}/score_bias"], f"{prefix}/masked_attention")
             shares = self.add("Softmax", [scores], f"{prefix}/attention_shares", axis=-1)
+            # Of what a node reads ONNX Runtime computes the last first. So the values are taken out before the scores
+            # are there, and the parts' memory is free by then: with BERT-base 10 MB of a worker that reads long texts.
+            value = self.add("Gather", [parts, rows["value"]], f"{prefix}/value", axis=0)
             values = self.add("MatMul", [shares, value], f"{prefix}/attended")
             attended.append(self.add("Reshape", [values, "by_head"], f"{prefix}/attended_heads"))
         return self.add("Concat", attended, f"{layer}/attended", axis=0)
