@@ -143,7 +143,7 @@ def test_an_idle_engine_starts_at_once_and_gathers_only_while_it_is_busy(busy, s
 
 @pytest.fixture
 def patient(monkeypatch):
-    """Has engines wait for returning callers until they are back, as it were on a machine that takes no time."""
+    """Has engines wait for callers until they are back, however long that takes."""
     monkeypatch.setattr("finbert_api.inference.batching._RETURN_SECONDS", 1e9)
     monkeypatch.setattr("finbert_api.inference.batching._SHARE_OF_RUN", 1e12)
 
@@ -152,10 +152,10 @@ def patient(monkeypatch):
 def test_a_caller_that_asks_again_at_once_shares_the_next_run(busy, session):
     engine, first = busy()
     other = engine.submit(text_of(20), later())
-    session.let(2)
+    session.let(3)
     first.result()
     again = engine.submit(text_of(10), later())
-    wait([other, again])
+    wait([other, again], timeout=60)
     assert session.batches == [[3], [10, 20]]
 
 
@@ -164,7 +164,7 @@ def test_nobody_is_waited_for_while_a_batch_waits(busy, session):
     engine, _ = busy(max_batch_tokens=60)
     others = [engine.submit(text_of(20), later()) for _ in range(3)]
     session.let(2)
-    wait(others)
+    wait(others, timeout=60)
     assert session.batches == [[3], [20, 20, 20]]
 
 
@@ -186,6 +186,7 @@ def test_an_engine_that_waits_for_callers_ends_when_it_is_closed(busy, session):
     engine.close()
     with pytest.raises(ModelUnavailable):
         other.result()
+    assert not any(thread.is_alive() for thread in engine._threads)
 
 
 def test_batches_keep_the_budget_and_hold_similar_lengths(busy, session):
