@@ -95,10 +95,8 @@ class _BertGraph(GraphWriter):
     def _index(self) -> None:
         """Where each token stands: `token_ids` and `positions` by token, `slots` (its row in that list) by text."""
         zero, one = self._integer("zero", 0), self._integer("one", 1)
-        # As many columns more as make their number a multiple.
         columns = self.add("Gather", [self.add("Shape", ["attention_mask"], "shape"), one], "columns", axis=0)
-        more = self.add("Neg", [columns], "minus_columns")
-        more = self.add("Mod", [more, self._integer("slot_multiple", [SLOT_MULTIPLE])], "more_columns")
+        more = self._up_to_multiple(columns, "columns")
         pads = self.add("Concat", [self._integer("no_pads", [0, 0, 0]), more], "pads", axis=0)
         mask = self.add("Pad", ["attention_mask", pads], "mask")
 
@@ -136,15 +134,18 @@ class _BertGraph(GraphWriter):
             # The second half of a single text holds none, of which there is no longest.
             own = self.add("Concat", [own, self._integer("one_token", [1])], f"{half}/lengths_or_one", axis=0)
             longest = self.add("ReduceMax", [own], f"{half}/longest", axes=[0], keepdims=1)
-            more = self.add(
-                "Mod", [self.add("Neg", [longest], f"{half}/minus_longest"), "slot_multiple"], f"{half}/more"
-            )
+            more = self._up_to_multiple(longest, f"{half}/longest")
             width = self.add("Add", [longest, more], f"{half}/width")
             self.add("Concat", [start, zero], f"{half}/starts", axis=0)
             self.add("Concat", [end, width], f"{half}/ends", axis=0)
             texts = self.add("Sub", [end, start], f"{half}/count")
             widths.append(self.add("Expand", [width, texts], f"{half}/widths"))
         self.add("Concat", widths, "widths", axis=0)
+
+    def _up_to_multiple(self, count: str, name: str) -> str:
+        """How many slots more make their number a multiple."""
+        negative = self.add("Neg", [count], f"{name}/negative")
+        return self.add("Mod", [negative, self._integer("slot_multiple", [SLOT_MULTIPLE])], f"{name}/more")
 
     def _slot_rows(self, half: str, slots: str) -> None:
         """`rows/P/N`: for each text, head and slot the row of part P of N in the parts' product, cut into heads."""

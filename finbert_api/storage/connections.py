@@ -25,10 +25,12 @@ POOL_SIZE = 4
 
 _BEGUN = "begun"
 
-_CONNECT_ARGUMENTS: dict[str, Any] = {
-    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
-}
+
+def _connect_arguments(connect_seconds: int, statement_ms: int) -> dict[str, Any]:
+    return {"connect_timeout": connect_seconds, "options": f"-c statement_timeout={statement_ms} -c timezone=UTC"}
+
+
+_CONNECT_ARGUMENTS = _connect_arguments(CONNECT_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_MS)
 
 
 class AnswerTimeout(psycopg.OperationalError):
@@ -76,10 +78,7 @@ def patient_engine(url: URL) -> Engine:
         url,
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args={
-            "connect_timeout": PATIENT_CONNECT_TIMEOUT_SECONDS,
-            "options": "-c statement_timeout=0 -c timezone=UTC",
-        },
+        connect_args=_connect_arguments(PATIENT_CONNECT_TIMEOUT_SECONDS, statement_ms=0),
     )
 
 
