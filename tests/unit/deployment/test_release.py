@@ -91,7 +91,7 @@ def test_wait_and_smoke_test_share_the_time(run, ecs, answers):
     answers.by_route["GET /ready"] = [(503, READY, {})]
     began = time.monotonic()
     with pytest.raises(ReleaseFailed, match="not ready within 1 s"):
-        run(image("a"), seconds=2)
+        run(image("a"), seconds=2.4)
     assert time.monotonic() - began < 2
 
 
