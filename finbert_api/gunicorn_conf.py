@@ -66,11 +66,6 @@ class WithoutAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
 logger_class = WithoutAccessLog
 
 
-def pre_request(_worker: Any, request: Any) -> None:
-    """Bounds how long a client may be silent in the middle of a request, which would hold a thread of the worker."""
-    request.unreader.sock.settimeout(CLIENT_SILENCE_SECONDS)
-
-
 # Twice as many places as workers: while they are replaced both generations are there.
 _counts = ConnectionCounts(2 * workers)
 
@@ -78,6 +73,7 @@ _counts = ConnectionCounts(2 * workers)
 def pre_fork(_server: Any, worker: Any) -> None:
     """Gives a new worker its place among the others."""
     worker.counts, worker.place = _counts, _counts.place_of(worker.age)
+    worker.silence_seconds = CLIENT_SILENCE_SECONDS
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -1,8 +1,11 @@
-"""gunicorn's threaded worker, but for four things.
+"""gunicorn's threaded worker, but for five things.
 
 Connections are spread evenly over the workers: clients keep theirs, and a worker has its own share of the processors.
 Whichever worker happens to be awake takes a new connection; measured with 16 clients and two workers, one of them now
-and then took all 16 and the service answered half of what it can.
+and then took all 16 and the service answered half of what it can. A worker that has more all the same, since another
+one was replaced, closes some after their answers: their clients come back to the one that has fewer.
+
+A client that is silent in the middle of a request, its head included, is given up: it would hold a thread for ever.
 
 What an overloaded application refuses costs next to nothing: a whole request that is there, on a kept connection, is
 answered where it is noticed, without a thread, a parser and an environment for it. Measured with five times the load,
@@ -29,6 +32,7 @@ from gunicorn.http import wsgi
 from gunicorn.util import http_date
 from gunicorn.workers.gthread import ThreadWorker
 
+from finbert_api.client_socket import ClientSocket
 from finbert_api.whole_request import whole_request
 
 ADMISSION = "finbert_admission"
@@ -41,6 +45,8 @@ MOST_PAUSES = 10
 LARGEST_GLANCE = 64 * 1024
 # How long a thread waits for a connection's next request: longer than a client on a near host takes to send it.
 LINGER_MILLISECONDS = 20
+# By how many connections, and by what part of its own, a worker may have more than another one.
+TOLERATED_SURPLUS, TOLERATED_SHARE = 1, 8
 
 
 class Admission(Protocol):
@@ -140,10 +146,11 @@ wsgi.Response = WholeResponse
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Leaves a new connection to a worker that has fewer, and refuses at once what the application is too full for."""
+    """Shares connections evenly with the other workers, and refuses at once what the application is too full for."""
 
     counts: ConnectionCounts
     place: int
+    silence_seconds: float
     admission: Admission | None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -151,6 +158,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._pauses = 0
         self._in_hand = 0
         self._lingering: set[Any] = set()
+        self._given_away: set[Any] = set()
 
     def load_wsgi(self) -> None:
         """Makes the application."""
@@ -179,13 +187,28 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def enqueue_req(self, conn: Any) -> None:
         """Gives a connection with a request to a thread."""
+        if not isinstance(conn.sock, ClientSocket):
+            conn.sock = ClientSocket(conn.sock, self.silence_seconds)
         self._in_hand += 1
         super().enqueue_req(conn)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         """Takes a connection back from its thread."""
         self._in_hand -= 1
+        self._given_away.discard(conn)
         super().finish_request(conn, fs)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answers a request, the last one of its connection when another worker should have that."""
+        if self._has_more_than_its_share():
+            self._given_away.add(conn)
+            req.force_close()
+        return super().handle_request(req, conn)
+
+    def _has_more_than_its_share(self) -> bool:
+        kept: int = self.nr_conns - len(self._given_away)
+        surplus = kept - self.counts.fewest_elsewhere(self.place, kept)
+        return surplus > max(TOLERATED_SURPLUS, kept // TOLERATED_SHARE)
 
     def handle(self, conn: Any) -> Any:
         """Answers a connection's request, and those that follow at once. Runs in a thread.

@@ -67,16 +67,19 @@ def test_a_client_that_sends_10_mb_gets_to_read_why_it_was_refused(clean_log, pa
     connection.close()
 
 
-def test_clients_that_fall_silent_do_not_hold_the_service(start_service, database_url):
+@pytest.mark.parametrize(
+    ("beginning", "answer"), [(HEAD + 'Content-Length: 100\r\n\r\n{"te', b"HTTP/1.1 400"), (HEAD, b"")]
+)
+def test_clients_that_fall_silent_do_not_hold_the_service(start_service, database_url, beginning, answer):
     service = start_service(
         command=gunicorn_with(CLIENT_SILENCE_SECONDS=1), DATABASE_URL=database_url, WEB_CONCURRENCY="1",
         WORKER_THREADS="2",
     ).wait_until_ready()  # fmt: skip
     silent = [socket.create_connection(("127.0.0.1", service.port), timeout=60) for _ in range(2)]
     for connection in silent:
-        connection.sendall((HEAD + 'Content-Length: 100\r\n\r\n{"te').encode())
-    answers = [connection.recv(65536) for connection in silent]
-    assert all(answer.startswith(b"HTTP/1.1 400") for answer in answers)
+        connection.sendall(beginning.encode())
     for connection in silent:
+        assert connection.recv(65536)[:12] == answer
         connection.close()
     assert service.status_of("/health") == 200
+    assert [line for line in service.log_lines() if line["level"] in {"ERROR", "CRITICAL"}] == []

@@ -37,15 +37,37 @@ def test_connections_that_stay_are_spread_over_the_workers(service):
 
 def test_a_worker_that_replaces_another_takes_part(service):
     wait_for(lambda: len(connections_by_worker(service)) == 2, "both workers")
-    workers = {child.pid for child in psutil.Process(service.process.pid).children()}
-    killed = next(
-        child
-        for child in psutil.Process(service.process.pid).children()
-        if any("finbert" in part for part in child.cmdline())
-    )
-    killed.kill()
-    wait_for(lambda: {c.pid for c in psutil.Process(service.process.pid).children()} - workers, "a new worker")
+    kill_a_worker(service)
     wait_for(lambda: len(connections_by_worker(service)) == 2, "both workers again")
+
+
+def test_clients_that_stay_connected_come_to_a_worker_that_replaces_another(service):
+    wait_for(lambda: len(connections_by_worker(service)) == 2, "both workers")
+    kill_a_worker(service)
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)))
+            for _ in range(CONNECTIONS)
+        ]
+
+        def ask_all():
+            for client in clients:  # each on its connection as long as the service keeps that
+                client.request("GET", "/health")
+                answer = client.getresponse()
+                answer.read()
+                assert answer.status == 200
+            return held_by_worker(service)
+
+        wait_for(lambda: ask_all() == [CONNECTIONS // 2] * 2, "half of the clients to have changed")
+        assert all(ask_all() == [CONNECTIONS // 2] * 2 for _ in range(5))  # and they stay there
+
+
+def kill_a_worker(service):
+    """Returns when there is a new one in its place, which need not be ready."""
+    workers = psutil.Process(service.process.pid).children()
+    next(worker for worker in workers if any("finbert" in part for part in worker.cmdline())).kill()
+    before = {worker.pid for worker in workers}
+    wait_for(lambda: {c.pid for c in psutil.Process(service.process.pid).children()} - before, "a new worker")
 
 
 def test_what_a_worker_that_ended_had_counted_stays_counted(service):
