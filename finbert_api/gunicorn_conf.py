@@ -16,7 +16,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from finbert_api.gunicorn_worker import ConnectionCounts
+from finbert_api.gunicorn_worker import ConnectionCounts, OwnProcessors, processors_for
 from finbert_api.observability.logging import logging_config
 from finbert_api.settings import settings_from_environment
 from finbert_api.storage.windows import WINDOWS_FILE, SharedWindows
@@ -68,17 +68,20 @@ logger_class = WithoutAccessLog
 
 # Twice as many places as workers: while they are replaced both generations are there.
 _counts = ConnectionCounts(2 * workers)
+_processors = OwnProcessors(processors_for(workers))
 
 
 def pre_fork(_server: Any, worker: Any) -> None:
-    """Gives a new worker its place among the others."""
+    """Gives a new worker its place among the others, and its processor."""
     worker.counts, worker.place = _counts, _counts.place_of(worker.age)
+    worker.processor = _processors.take(worker.age)
     worker.silence_seconds = CLIENT_SILENCE_SECONDS
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Forgets the connections and the gauges of a worker that ended."""
+    """Forgets the connections, the processor and the gauges of a worker that ended."""
     _counts.leave(worker.age)
+    _processors.leave(worker.age)
     # Loaded by now: at this module's own import the variable above was not set yet.
     import_module("finbert_api.observability.prometheus").forget_worker(Path(_metrics_directory), worker.pid)
 

@@ -1,9 +1,12 @@
-"""gunicorn's threaded worker, but for five things.
+"""gunicorn's threaded worker, but for six things.
 
 Connections are spread evenly over the workers: clients keep theirs, and a worker has its own share of the processors.
 Whichever worker happens to be awake takes a new connection; measured with 16 clients and two workers, one of them now
 and then took all 16 and the service answered half of what it can. A worker that has more all the same, since another
 one was replaced, closes some after their answers: their clients come back to the one that has fewer.
+
+Where there is a worker for each of the machine's processors, each keeps to one: what its threads hand to each other
+stays there, and none waits behind another worker's computation while its own processor idles.
 
 A client that is silent in the middle of a request, its head included, is given up: it would hold a thread for ever.
 
@@ -18,11 +21,15 @@ The head of an answer leaves with its body: two sends wake the client twice and 
 """
 
 import mmap
+import os
 import select
 import socket
 import struct
+import threading
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -102,6 +109,34 @@ class ConnectionCounts:
         return min((each for other, each in everywhere if other != place and each != _NOBODY), default=count)
 
 
+def processors_for(workers: int) -> list[int]:
+    """The machine's processors if that many workers may have one each, else none: others may be kept to them too."""
+    if not hasattr(os, "sched_getaffinity"):  # not Linux
+        return []
+    processors = sorted(os.sched_getaffinity(0))
+    return processors if len(processors) == workers == os.cpu_count() else []
+
+
+class OwnProcessors:
+    """Which processor each worker keeps to; the master decides, and knows workers by their age."""
+
+    def __init__(self, processors: Sequence[int]) -> None:
+        self._processors = processors
+        self._taken: dict[int, int] = {}
+
+    def take(self, age: int) -> int | None:
+        """One that the fewest workers have, for a worker about to be forked; None when they keep to none."""
+        if not self._processors:
+            return None
+        workers = Counter(self._taken.values())
+        self._taken[age] = min(self._processors, key=workers.__getitem__)
+        return self._taken[age]
+
+    def leave(self, age: int) -> None:
+        """Forgets a worker that ended."""
+        self._taken.pop(age, None)
+
+
 class HeadWithBody:
     """What an answer is written to: keeps its first piece, the head, until there is a second one."""
 
@@ -150,6 +185,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     counts: ConnectionCounts
     place: int
+    processor: int | None
     silence_seconds: float
     admission: Admission | None
 
@@ -164,6 +200,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Makes the application."""
         super().load_wsgi()
         self.admission = getattr(self.wsgi, "extensions", {}).get(ADMISSION)
+        self._keep_to_processor()
+
+    def _keep_to_processor(self) -> None:
+        """Binds this thread, those that it starts from now on, and the application's; not those of ONNX Runtime's own.
+
+        Called once the application is there: what it asks about the processors it is to ask of all of them.
+        """
+        if self.processor is None:
+            return
+        # The main thread by what the kernel calls the caller: Python knows the one that it was forked from.
+        others = [thread.native_id for thread in threading.enumerate() if thread is not threading.main_thread()]
+        for native_id in (0, *others):
+            with suppress(OSError):  # a thread that ended, or a sandbox that forbids it
+                os.sched_setaffinity(native_id or 0, {self.processor})
 
     def accept(self, listener: Any) -> None:
         """Accepts a new connection, or leaves it."""

@@ -1,8 +1,10 @@
 import http.client
+import os
 import re
 from contextlib import ExitStack, closing
 
 import psutil
+import pytest
 from support import wait_for
 
 CONNECTIONS = 12
@@ -60,6 +62,19 @@ def test_clients_that_stay_connected_come_to_a_worker_that_replaces_another(serv
 
         wait_for(lambda: ask_all() == [CONNECTIONS // 2] * 2, "half of the clients to have changed")
         assert all(ask_all() == [CONNECTIONS // 2] * 2 for _ in range(5))  # and they stay there
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) != os.cpu_count(), reason="the tests have a part of the machine")
+def test_each_worker_keeps_to_a_processor(start_service, database_url):
+    def processors():
+        workers = psutil.Process(service.process.pid).children()
+        return sorted(processor for worker in workers for processor in worker.cpu_affinity())
+
+    service = start_service(DATABASE_URL=database_url, WEB_CONCURRENCY=str(os.cpu_count())).wait_until_ready()
+    every = sorted(os.sched_getaffinity(0))
+    wait_for(lambda: processors() == every, "all workers to have theirs")
+    kill_a_worker(service)
+    wait_for(lambda: processors() == every, "the new one to have the old one's")
 
 
 def kill_a_worker(service):

@@ -1,4 +1,8 @@
-from finbert_api.gunicorn_worker import ConnectionCounts, HeadWithBody
+import os
+
+import pytest
+
+from finbert_api.gunicorn_worker import ConnectionCounts, HeadWithBody, OwnProcessors, processors_for
 
 
 def test_the_fewest_elsewhere_are_those_of_workers_that_are_there():
@@ -50,3 +54,23 @@ def test_a_head_without_a_body_leaves_at_the_end():
     answer.flush()
     answer.flush()
     assert connection.pieces == [b"head"]
+
+
+def test_each_worker_has_a_processor_of_its_own_whichever_were_replaced():
+    processors = OwnProcessors([4, 5])
+    assert {processors.take(1), processors.take(2)} == {4, 5}
+    # A new generation beside the old one, one of which ended in between.
+    third = processors.take(3)
+    processors.leave(1)
+    processors.leave(2)
+    assert {third, processors.take(4)} == {4, 5}
+
+
+def test_without_processors_for_all_workers_none_is_kept_to():
+    assert OwnProcessors([]).take(1) is None
+    assert processors_for(os.cpu_count() + 1) == []
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) != os.cpu_count(), reason="the tests have a part of the machine")
+def test_a_worker_for_each_processor_has_one():
+    assert processors_for(os.cpu_count()) == sorted(os.sched_getaffinity(0))
