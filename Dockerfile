@@ -69,6 +69,7 @@ ENV PATH=/opt/finbert/app/bin:/opt/finbert/venv/bin:/usr/local/bin:/usr/bin:/bin
     PYTHONPATH=/opt/finbert/app \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    GLIBC_TUNABLES=glibc.malloc.tcache_count=0 \
     MODEL_STORE=/opt/finbert/models \
     DATA_DIR=/var/lib/finbert \
     HOST=0.0.0.0 \

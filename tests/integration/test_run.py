@@ -12,6 +12,9 @@ import psutil
 import pytest
 from support import ADMIN_KEY, RUN, START_SECONDS, finbert, free_port, is_alive, wait_for
 
+from finbert_api.__main__ import TUNABLES, WITHOUT_THREAD_CACHES
+from finbert_api.settings import PROJECT_ROOT
+
 TEXT = "The company beat earnings expectations and raised full-year guidance."
 
 
@@ -56,6 +59,21 @@ def test_the_block_tells_url_docs_key_and_a_curl_that_works(service):
     answer = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True)
     assert '"label":"positive"' in answer.stdout
     assert service.output().count("Ctrl-C stops it.") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [({}, WITHOUT_THREAD_CACHES), ({TUNABLES: "glibc.malloc.perturb=1"}, "glibc.malloc.perturb=1")],
+)
+def test_memory_is_not_kept_for_each_thread_unless_somebody_tunes_it(start_service, fresh_database, given, kept):
+    service = start_service(DATABASE_URL=fresh_database(), **given).wait_until_ready()
+    (process, *_) = workers = [psutil.Process(service.process.pid), *psutil.Process(service.process.pid).children()]
+    assert len(workers) > 1
+    assert process.environ()[TUNABLES] == kept
+
+
+def test_the_image_says_of_memory_what_the_command_does():
+    assert f"{TUNABLES}={WITHOUT_THREAD_CACHES} " in (PROJECT_ROOT / "Dockerfile").read_text()
 
 
 def test_without_a_key_one_is_made_kept_and_readable_by_its_owner_alone(start_service, fresh_database):
