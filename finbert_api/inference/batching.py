@@ -61,7 +61,7 @@ def next_batch(waiting: Sequence[WaitingText], max_batch_tokens: int) -> list[Wa
     """The first of the waiting texts and those nearest to it in length, as long as rows x longest fits the budget.
 
     So none starves, however unusual its length. The first is in it even when it alone is longer than the budget.
-    `waiting` is in the order of turns; the batch is in that of lengths, since the graph pads each half by itself.
+    `waiting` is in the order of turns; the batch is in that of lengths, since the graph pads groups of like lengths.
     """
     if not waiting:
         return []

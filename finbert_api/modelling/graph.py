@@ -3,7 +3,7 @@
 The graph takes a padded batch, `input_ids` and `attention_mask` (int64, [texts, tokens]), and gives `logits` (float32,
 [texts, labels]). Within it no padding is computed: the tokens of all texts stand in one list, [all tokens, hidden],
 through every product, normalisation and GELU; attention alone sees them by text, in slots that are padded to a multiple
-of SLOT_MULTIPLE. It takes the batch in two halves, each padded to its own longest, so that a batch in the order of
+of SLOT_MULTIPLE. It takes the batch in two groups, each padded to its own longest, so that a batch in the order of
 lengths has little padding there either. The products of query, key and value are one. The last layer is computed for
 each text's first token alone ([CLS], which the classifier reads), but for the keys and values that it attends to.
 
@@ -38,8 +38,8 @@ MASKED = -1e9
 TOKEN_IDS = "token_ids"  # noqa: S105 - the name of a value in the graph, no secret
 FIRST_TOKENS = "first_tokens"
 
-# The halves of a batch, and the values in the graph that say with which text each begins and before which it ends.
-HALVES = {"first_half": ("first", "half"), "second_half": ("half", "count")}
+# The groups of a batch, and the values in the graph that say with which text each begins and before which it ends.
+GROUPS = {"first_group": ("first", "split"), "second_group": ("split", "count")}
 
 
 def bert_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
@@ -114,52 +114,72 @@ class _BertGraph(GraphWriter):
         real = self.add("Cast", [mask], "mask_float", to=TensorProto.FLOAT)
         empty = self.add("Sub", [self.constant("one_float", 1, np.float32), real], "empty")
         masked = self.add("Mul", [empty, self.constant("masked", MASKED, np.float32)], "masked_scores")
-        self._half(mask)
-        for half in HALVES:
-            bounds = [f"{half}/starts", f"{half}/ends"]
-            self._slot_rows(half, self.add("Slice", [slots, *bounds], f"{half}/slots"))
-            bias = self.add("Slice", [masked, *bounds], f"{half}/masked_scores")
-            self.add("Unsqueeze", [bias, self._integer("head_and_query", [1, 2])], f"{half}/score_bias")
+        self._group(mask)
+        for group in GROUPS:
+            bounds = [f"{group}/starts", f"{group}/ends"]
+            self._slot_rows(group, self.add("Slice", [slots, *bounds], f"{group}/slots"))
+            bias = self.add("Slice", [masked, *bounds], f"{group}/masked_scores")
+            self.add("Unsqueeze", [bias, self._integer("head_and_query", [1, 2])], f"{group}/score_bias")
         self._attention_rows(texts)
 
-    def _half(self, mask: str) -> None:
-        """Where each half `starts` and `ends`, [text, slot], and `widths`: the slots of each text."""
+    def _group(self, mask: str) -> None:
+        """Where each group `starts` and `ends`, [text, slot], and `widths`: the slots of each text."""
         lengths = self.add("ReduceSum", [mask, self._integer("last_axis", [-1])], "lengths", keepdims=0)
-        count = self.add("Shape", [lengths], "count")
+        self._split(lengths)
         zero = self._integer("first", [0])
-        self.add("Div", [self.add("Add", [count, "one"], "count_and_one"), self._integer("two", 2)], "half")
         widths = []
-        for half, (start, end) in HALVES.items():
-            own = self.add("Slice", [lengths, start, end], f"{half}/lengths")
-            # The second half of a single text holds none, of which there is no longest.
-            own = self.add("Concat", [own, self._integer("one_token", [1])], f"{half}/lengths_or_one", axis=0)
-            longest = self.add("ReduceMax", [own], f"{half}/longest", axes=[0], keepdims=1)
-            more = self._up_to_multiple(longest, f"{half}/longest")
-            width = self.add("Add", [longest, more], f"{half}/width")
-            self.add("Concat", [start, zero], f"{half}/starts", axis=0)
-            self.add("Concat", [end, width], f"{half}/ends", axis=0)
-            texts = self.add("Sub", [end, start], f"{half}/count")
-            widths.append(self.add("Expand", [width, texts], f"{half}/widths"))
+        for group, (start, end) in GROUPS.items():
+            own = self.add("Slice", [lengths, start, end], f"{group}/lengths")
+            # The second group of a single text holds none, of which there is no longest.
+            own = self.add("Concat", [own, self._integer("one_token", [1])], f"{group}/lengths_or_one", axis=0)
+            longest = self.add("ReduceMax", [own], f"{group}/longest", axes=[0], keepdims=1)
+            width = self._in_slots(longest, f"{group}/width")
+            self.add("Concat", [start, zero], f"{group}/starts", axis=0)
+            self.add("Concat", [end, width], f"{group}/ends", axis=0)
+            texts = self.add("Sub", [end, start], f"{group}/count")
+            widths.append(self.add("Expand", [width, texts], f"{group}/widths"))
         self.add("Concat", widths, "widths", axis=0)
+
+    def _split(self, lengths: str) -> None:
+        """`split`: how many texts are in the first group.
+
+        So many that the fewest scores of attention are computed, if the texts come in the order of their lengths: the
+        first k take k x width(k)^2, the others (n - k) x width(n)^2. Where that is the same, as many in each.
+        """
+        count = self.add("Shape", [lengths], "count")
+        width = self.add("Cast", [self._in_slots(lengths, "width_by_text")], "width_float", to=TensorProto.FLOAT)
+        scores = self.add("Mul", [width, width], "scores_by_text")
+        saved = self.add("Sub", [scores, self.add("ReduceMax", [scores], "most_scores", keepdims=1)], "saved_by_text")
+        ones = self.add("Expand", [self.constant("one_float", 1, np.float32), count], "ones")
+        firsts = self.add("CumSum", [ones, "zero"], "firsts")
+        others = self.add("Sub", [self.add("Cast", [count], "count_float", to=TensorProto.FLOAT), firsts], "others")
+        uneven = self.add("Abs", [self.add("Sub", [firsts, others], "firsts_less_others")], "uneven")
+        cost = self.add("Add", [self.add("Mul", [firsts, saved], "saved"), uneven], "cost")
+        best = self.add("ArgMin", [cost], "best", axis=0, keepdims=1)
+        self.add("Add", [best, "one"], "split")
+
+    def _in_slots(self, lengths: str, output: str) -> str:
+        """Lengths rounded up to a multiple of slots."""
+        return self.add("Add", [lengths, self._up_to_multiple(lengths, output)], output)
 
     def _up_to_multiple(self, count: str, name: str) -> str:
         """How many slots more make their number a multiple."""
         negative = self.add("Neg", [count], f"{name}/negative")
         return self.add("Mod", [negative, self._integer("slot_multiple", [SLOT_MULTIPLE])], f"{name}/more")
 
-    def _slot_rows(self, half: str, slots: str) -> None:
+    def _slot_rows(self, group: str, slots: str) -> None:
         """`rows/P/N`: for each text, head and slot the row of part P of N in the parts' product, cut into heads."""
-        by_head = self.add("Unsqueeze", [slots, self._integer("head_axis", [1])], f"{half}/slots_by_head")
+        by_head = self.add("Unsqueeze", [slots, self._integer("head_axis", [1])], f"{group}/slots_by_head")
         heads = np.arange(self._heads).reshape(1, self._heads, 1)
         for parts in (3, 2):
             count = self._integer(f"heads/{parts}", parts * self._heads)
-            first = self.add("Mul", [by_head, count], f"{half}/rows/{parts}")
+            first = self.add("Mul", [by_head, count], f"{group}/rows/{parts}")
             for part in range(parts):
                 offset = self._integer(f"head_offsets/{part}", part * self._heads + heads)
-                self.add("Add", [first, offset], f"{half}/rows/{part}/{parts}")
+                self.add("Add", [first, offset], f"{group}/rows/{part}/{parts}")
 
     def _attention_rows(self, texts: str) -> None:
-        """`attended_rows`: for each token and head its row in what the attention of both halves gives."""
+        """`attended_rows`: for each token and head its row in what the attention of both groups gives."""
         before = self.add("CumSum", ["widths", "zero"], "slots_before", exclusive=1)
         before = self.add("Mul", [before, self._integer("heads", self._heads)], "rows_before")
         rows = self.add("Gather", [before, texts], "first_rows", axis=0)
@@ -193,8 +213,8 @@ class _BertGraph(GraphWriter):
         one_slot = self._integer("one_slot", [-1, self._heads, 1, self._head_size])
         queries = self.add("Reshape", [query, one_slot], f"{layer}/query")
         first_queries = {
-            half: self.add("Slice", [queries, *bounds], f"{half}/{layer}/first_query")
-            for half, bounds in HALVES.items()
+            group: self.add("Slice", [queries, *bounds], f"{group}/{layer}/first_query")
+            for group, bounds in GROUPS.items()
         }
         return self._after_attention(layer, self._attention(layer, parts, first_queries), first)
 
@@ -204,23 +224,23 @@ class _BertGraph(GraphWriter):
         return self.add("Reshape", [parts, self._integer("by_head", [-1, self._head_size])], f"{layer}/{output}_heads")
 
     def _attention(self, layer: int, parts: str, queries: Mapping[str, str]) -> str:
-        """[texts x heads x queries, head size], the texts of one half after those of the other.
+        """[texts x heads x queries, head size], the texts of one group after those of the other.
 
-        `queries` are those of each half by text, head and slot; where there are none they are the first of the parts.
+        `queries` are those of each group by text, head and slot; where there are none they are the first of the parts.
         """
         by_head = self._part(layer, "attention.self.query.bias").reshape(self._heads, 1, self._head_size)
         bias = self.constant(f"{layer}/query_bias", by_head)
         scale = self._head_size**-0.5
         names = ("key", "value") if queries else ("query", "key", "value")
         attended = []
-        for half in HALVES:
-            prefix = f"{half}/{layer}"
-            rows = {name: f"{half}/rows/{part}/{len(names)}" for part, name in enumerate(names)}
-            query = queries.get(half) or self.add("Gather", [parts, rows["query"]], f"{prefix}/query", axis=0)
+        for group in GROUPS:
+            prefix = f"{group}/{layer}"
+            rows = {name: f"{group}/rows/{part}/{len(names)}" for part, name in enumerate(names)}
+            query = queries.get(group) or self.add("Gather", [parts, rows["query"]], f"{prefix}/query", axis=0)
             query = self.add("Add", [query, bias], f"{prefix}/biased_query")
             key = self.add("Gather", [parts, rows["key"]], f"{prefix}/key", axis=0)
             scores = self.add("FusedMatMul", [query, key], f"{prefix}/attention", MICROSOFT, transB=1, alpha=scale)
-            scores = self.add("Add", [scores, f"{half}/score_bias"], f"{prefix}/masked_attention")
+            scores = self.add("Add", [scores, f"{group}/score_bias"], f"{prefix}/masked_attention")
             shares = self.add("Softmax", [scores], f"{prefix}/attention_shares", axis=-1)
             # Of what a node reads ONNX Runtime computes the last first. So the values are taken out before the scores
             # are there, and the parts' memory is free by then: with BERT-base 10 MB of a worker that reads long texts.

@@ -99,10 +99,16 @@ def test_a_batch_costs_its_tokens_and_not_its_padding(graph):
 
 @pytest.mark.parametrize(
     ("lengths", "first", "second"),
-    [((5, 14, 20, 33), (2, 16), (2, 48)), ((33, 7, 2), (2, 48), (1, 16)), ((17,), (1, 32), (0, 16))],
+    [
+        ((5, 6, 7, 14, 20, 33), (4, 16), (2, 48)),  # 4 x 16^2 + 2 x 48^2 are fewer than 5 x 32^2 + 48^2, or any other
+        ((5, 20, 30, 33), (3, 32), (1, 48)),
+        ((20, 20, 20, 20), (2, 32), (2, 32)),
+        ((33, 7, 2), (3, 48), (0, 16)),  # out of order
+        ((17,), (1, 32), (0, 16)),
+    ],
 )
-def test_attention_pads_each_half_of_a_batch_to_its_own_longest(graph, lengths, first, second):
-    names = ["first_half/0/attention", "second_half/0/attention"]
+def test_attention_takes_a_batch_in_the_two_groups_that_pad_the_least(graph, lengths, first, second):
+    names = ["first_group/0/attention", "second_group/0/attention"]
     results = values_of(graph, names, [text_of(length) for length in lengths])
     assert [(len(result), *result.shape[2:]) for result in results] == [
         (texts, slots, slots) for texts, slots in (first, second)
