@@ -13,8 +13,8 @@ class ClientSocket(socket.socket):
     """A connection that blocks, and raises TimeoutError when its client neither sends nor reads for so many seconds.
 
     With Python's own timeouts each call is two, for it asks first whether there is something, and setting them is a
-    call too. Seven of ten calls that an answer took were such, and at each of them a thread gives up Python's lock and
-    queues for it again.
+    call too. Six of the nine calls that an answer took on its connection were such, and at each of them a thread gives
+    up Python's lock and queues for it again.
     """
 
     def __init__(self, connection: socket.socket, silence_seconds: float) -> None:

@@ -40,6 +40,7 @@ from gunicorn.util import http_date
 from gunicorn.workers.gthread import ThreadWorker
 
 from finbert_api.client_socket import ClientSocket
+from finbert_api.settings import allowed_processors
 from finbert_api.whole_request import whole_request
 
 ADMISSION = "finbert_admission"
@@ -111,9 +112,7 @@ class ConnectionCounts:
 
 def processors_for(workers: int) -> list[int]:
     """The machine's processors if that many workers may have one each, else none: others may be kept to them too."""
-    if not hasattr(os, "sched_getaffinity"):  # not Linux
-        return []
-    processors = sorted(os.sched_getaffinity(0))
+    processors = sorted(allowed_processors())
     return processors if len(processors) == workers == os.cpu_count() else []
 
 

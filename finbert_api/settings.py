@@ -127,10 +127,14 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
     )
 
 
+def allowed_processors() -> set[int]:
+    """The processors that this thread's affinity mask leaves it; none where the system has no such mask."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
 def available_cpus() -> int:
     """Processors this process may use at once: its affinity mask, cut by the cgroup's quota, at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    count = len(allowed_processors()) or os.cpu_count() or 1
     try:
         quota, period = _CGROUP_QUOTA.read_text(encoding="ascii").split()
     except (OSError, ValueError):  # no cgroup v2 here

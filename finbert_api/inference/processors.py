@@ -62,7 +62,7 @@ class SharedProcessors:
 
 
 def _processors() -> set[int]:
-    """Those that this thread may run on; none where only the system knows."""
+    """As settings.allowed_processors, from which inference stands apart: modelling uses it without any settings."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 

@@ -125,29 +125,29 @@ class _BertGraph(GraphWriter):
     def _group(self, mask: str) -> None:
         """Where each group `starts` and `ends`, [text, slot], and `widths`: the slots of each text."""
         lengths = self.add("ReduceSum", [mask, self._integer("last_axis", [-1])], "lengths", keepdims=0)
-        self._split(lengths)
+        own_widths = self.add("Add", [lengths, self._up_to_multiple(lengths, "lengths")], "own_widths")
+        self._split(own_widths)
         zero = self._integer("first", [0])
         widths = []
         for group, (start, end) in GROUPS.items():
-            own = self.add("Slice", [lengths, start, end], f"{group}/lengths")
-            # The second group of a single text holds none, of which there is no longest.
-            own = self.add("Concat", [own, self._integer("one_token", [1])], f"{group}/lengths_or_one", axis=0)
-            longest = self.add("ReduceMax", [own], f"{group}/longest", axes=[0], keepdims=1)
-            width = self._in_slots(longest, f"{group}/width")
+            own = self.add("Slice", [own_widths, start, end], f"{group}/own_widths")
+            # The second group of a single text holds none, of which there is no widest.
+            own = self.add("Concat", [own, "slot_multiple"], f"{group}/own_widths_or_least", axis=0)
+            width = self.add("ReduceMax", [own], f"{group}/width", axes=[0], keepdims=1)
             self.add("Concat", [start, zero], f"{group}/starts", axis=0)
             self.add("Concat", [end, width], f"{group}/ends", axis=0)
             texts = self.add("Sub", [end, start], f"{group}/count")
             widths.append(self.add("Expand", [width, texts], f"{group}/widths"))
         self.add("Concat", widths, "widths", axis=0)
 
-    def _split(self, lengths: str) -> None:
-        """`split`: how many texts are in the first group.
+    def _split(self, own_widths: str) -> None:
+        """`split`: how many texts are in the first group, given the slots that each would take by itself.
 
         So many that the fewest scores of attention are computed, if the texts come in the order of their lengths: the
         first k take k x width(k)^2, the others (n - k) x width(n)^2. Where that is the same, as many in each.
         """
-        count = self.add("Shape", [lengths], "count")
-        width = self.add("Cast", [self._in_slots(lengths, "width_by_text")], "width_float", to=TensorProto.FLOAT)
+        count = self.add("Shape", [own_widths], "count")
+        width = self.add("Cast", [own_widths], "width_float", to=TensorProto.FLOAT)
         scores = self.add("Mul", [width, width], "scores_by_text")
         saved = self.add("Sub", [scores, self.add("ReduceMax", [scores], "most_scores", keepdims=1)], "saved_by_text")
         ones = self.add("Expand", [self.constant("one_float", 1, np.float32), count], "ones")
@@ -157,10 +157,6 @@ class _BertGraph(GraphWriter):
         cost = self.add("Add", [self.add("Mul", [firsts, saved], "saved"), uneven], "cost")
         best = self.add("ArgMin", [cost], "best", axis=0, keepdims=1)
         self.add("Add", [best, "one"], "split")
-
-    def _in_slots(self, lengths: str, output: str) -> str:
-        """Lengths rounded up to a multiple of slots."""
-        return self.add("Add", [lengths, self._up_to_multiple(lengths, output)], output)
 
     def _up_to_multiple(self, count: str, name: str) -> str:
         """How many slots more make their number a multiple."""

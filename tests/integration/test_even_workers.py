@@ -30,6 +30,14 @@ def connections_by_worker(service):
         return held_by_worker(service)
 
 
+def kill_a_worker(service):
+    """Returns when there is a new one in its place, which need not be ready."""
+    workers = psutil.Process(service.process.pid).children()
+    next(worker for worker in workers if any("finbert" in part for part in worker.cmdline())).kill()
+    before = {worker.pid for worker in workers}
+    wait_for(lambda: {c.pid for c in psutil.Process(service.process.pid).children()} - before, "a new worker")
+
+
 def test_connections_that_stay_are_spread_over_the_workers(service):
     # The service is ready with its first worker; the other may still be on its way.
     wait_for(lambda: len(connections_by_worker(service)) == 2, "both workers")
@@ -75,14 +83,6 @@ def test_each_worker_keeps_to_a_processor(start_service, database_url):
     wait_for(lambda: processors() == every, "all workers to have theirs")
     kill_a_worker(service)
     wait_for(lambda: processors() == every, "the new one to have the old one's")
-
-
-def kill_a_worker(service):
-    """Returns when there is a new one in its place, which need not be ready."""
-    workers = psutil.Process(service.process.pid).children()
-    next(worker for worker in workers if any("finbert" in part for part in worker.cmdline())).kill()
-    before = {worker.pid for worker in workers}
-    wait_for(lambda: {c.pid for c in psutil.Process(service.process.pid).children()} - before, "a new worker")
 
 
 def test_what_a_worker_that_ended_had_counted_stays_counted(service):
