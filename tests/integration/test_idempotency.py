@@ -44,15 +44,22 @@ def post(connection, key, text=TEXT):
 
 def one_connection_to_each_worker(service, stack):
     """Two connections that stay, each with another worker, or None when a worker is still on its way."""
-    connections = []
-    for _ in range(2):
-        connection = stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)))
-        connection.request("GET", "/health")
-        connection.getresponse().read()
-        connections.append(connection)
-    ports = {connection.sock.getsockname()[1] for connection in connections}
-    held = [{each.raddr.port for each in worker.net_connections() if each.raddr} & ports for worker in workers(service)]
-    return connections if sorted(map(len, held))[-2:] == [1, 1] else None
+    with ExitStack() as attempt:
+        connections = []
+        for _ in range(2):
+            connection = closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30))
+            connections.append(attempt.enter_context(connection))
+            connections[-1].request("GET", "/health")
+            connections[-1].getresponse().read()
+        # A worker that has more than another closes a connection after its answer.
+        ports = {connection.sock.getsockname()[1] for connection in connections if connection.sock}
+        held = [
+            {each.raddr.port for each in worker.net_connections() if each.raddr} & ports for worker in workers(service)
+        ]
+        if sorted(map(len, held))[-2:] != [1, 1]:
+            return None
+        stack.enter_context(attempt.pop_all())
+        return connections
 
 
 def test_two_workers_that_race_for_a_key_make_one_prediction_each_time(service, url):
