@@ -25,7 +25,7 @@ from tqdm import tqdm
 from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.report import RESULTS
-from benchmarks.shapes import SHAPES, VOCABULARY
+from benchmarks.shapes import SHAPES, VOCABULARY, random_batch
 from finbert_api import modelling
 from finbert_api.domain.sentiment import Label, softmax
 from finbert_api.inference.artifact import (
@@ -40,10 +40,12 @@ from finbert_api.inference.artifact import (
 )
 from finbert_api.inference.session import ModelSession
 from finbert_api.inference.tokenizer import TextTokenizer
+from finbert_api.modelling.calibrate import channel_peaks
 from finbert_api.modelling.checkpoint import Checkpoint
 from finbert_api.modelling.graph import bert_graph
 from finbert_api.modelling.publish import GOLDEN_MARGINS, GOLDEN_TEXTS
 from finbert_api.modelling.quantise import quantise_per_token
+from finbert_api.modelling.smooth import smooth_activations
 from finbert_api.settings import BUNDLED_MODEL
 
 ARTIFACTS = RESULTS / "artifacts"
@@ -77,8 +79,9 @@ def random_artifact(model: str, precision: str) -> Artifact:
     def make(folder: Path) -> None:
         graph = bert_graph(random_checkpoint(model))
         if precision == "int8":
-            # No moments and no smoothing: they change values alone.
-            graph = quantise_per_token(graph, {}, progress=tqdm)
+            # The smoothing is a node more for each normalisation; moments would change values alone.
+            peaks = channel_peaks(graph, random_batch(texts=8, tokens=32), tqdm)
+            graph = quantise_per_token(smooth_activations(graph, peaks), {}, progress=tqdm)
         onnx.save(graph, str(folder / MODEL_NAME))
         shutil.copyfile(BUNDLED_MODEL / TOKENIZER_NAME, folder / TOKENIZER_NAME)
         write_manifest(folder, _manifest(model, precision, folder))

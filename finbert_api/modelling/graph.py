@@ -9,7 +9,8 @@ each text's first token alone ([CLS], which the classifier reads), but for the k
 
 Biases are folded where that changes nothing: a key's bias adds the same to every attention score of a query, and
 softmax takes it off again; attention weights sum to 1, so a value's bias can be added after the attention's output
-product; every text has token type 0, whose embedding is part of the positions'.
+product; every text has token type 0, whose embedding is part of the positions'; the bias of what a layer adds last is
+in the normalised tokens to which it adds it, and their product with the weights before it is taken off the bias there.
 
 A text's logits are the same to the last bit alone and in every batch: each token is a row of its own everywhere but in
 attention, and there a sum over the keys runs over whole vectors of the processor, in which a masked slot adds an exact
@@ -252,13 +253,17 @@ class _BertGraph(GraphWriter):
         bias = self._part(layer, "attention.output.dense.bias")
         bias = bias + weight @ self._part(layer, "attention.self.value.bias")
         output = self._product(layer, "attention.output", ("dense",), flat, "attention_output")
-        output = self._plus(output, bias, residual)
-        attended = self._normalised(f"{prefix}.attention.output.LayerNorm", output, f"{layer}/after_attention")
+        output = self.add("Add", [self._plus(output, bias), residual], f"{output}_sum")
+        output_bias = self._part(layer, "output.dense.bias")
+        attended = self._normalised(
+            f"{prefix}.attention.output.LayerNorm", output, f"{layer}/after_attention", output_bias
+        )
         inner = self._product(layer, "intermediate", ("dense",), attended, "intermediate")
-        inner_bias = self.constant(f"{layer}/intermediate_bias", self._part(layer, "intermediate.dense.bias"))
-        inner = self.add("BiasGelu", [inner, inner_bias], f"{layer}/gelu", MICROSOFT)
+        excess = self._part(layer, "intermediate.dense.weight") @ output_bias
+        inner = self._plus(inner, self._part(layer, "intermediate.dense.bias") - excess)
+        inner = self.add("Gelu", [inner], f"{layer}/gelu", MICROSOFT)
         output = self._product(layer, "output", ("dense",), inner, "output")
-        output = self._plus(output, self._part(layer, "output.dense.bias"), attended)
+        output = self.add("Add", [output, attended], f"{output}_sum")
         return self._normalised(f"{prefix}.output.LayerNorm", output, f"{layer}/tokens")
 
     def _classify(self, first: str) -> None:
@@ -277,13 +282,14 @@ class _BertGraph(GraphWriter):
         weight = self.constant(f"{layer}/{output}_weight", np.concatenate(weights, axis=1))
         return self.add("MatMul", [source, weight], f"{layer}/{output}")
 
-    def _plus(self, product: str, bias: np.ndarray, residual: str) -> str:
-        biased = self.add("Add", [product, self.constant(f"{product}_bias", bias)], f"{product}_biased")
-        return self.add("Add", [biased, residual], f"{product}_sum")
+    def _plus(self, product: str, bias: np.ndarray) -> str:
+        # As a row of a matrix: a vector before a GELU would become ONNX Runtime's BiasGelu, which is slower than both.
+        return self.add("Add", [product, self.constant(f"{product}_bias", bias[np.newaxis])], f"{product}_biased")
 
-    def _normalised(self, prefix: str, source: str, output: str) -> str:
+    def _normalised(self, prefix: str, source: str, output: str, added: float | np.ndarray = 0.0) -> str:
+        """The layer normalisation of that name, and what is added to it, which costs nothing in its bias."""
         gain = self.constant(f"{prefix}.weight", self._weights[f"{prefix}.weight"])
-        bias = self.constant(f"{prefix}.bias", self._weights[f"{prefix}.bias"])
+        bias = self.constant(f"{prefix}.bias", self._weights[f"{prefix}.bias"] + added)
         epsilon = self._config.layer_norm_eps
         return self.add("LayerNormalization", [source, gain, bias], output, axis=-1, epsilon=epsilon)
 
