@@ -130,13 +130,13 @@ def best_layout(
     return max(tried, key=lambda layout: tried[layout]), {str(each): round(rate, 2) for each, rate in tried.items()}
 
 
-def best_single_ms(graph: Path, texts: Batch, processors: int, seconds: float) -> float:
-    """The median time of one text alone on all processors, with spinning threads or without, whichever is faster."""
-    medians = []
+def spins_for_singles(graph: Path, texts: Batch, processors: int, seconds: float) -> bool:
+    """Whether one text alone on all processors is scored sooner by threads that spin."""
+    medians = {}
     for spinning in (True, False):
         with raw_pool(graph, 1, processors, spinning=spinning) as pool:
-            medians.append(pool.single_ms(texts, seconds))
-    return min(medians)
+            medians[spinning] = pool.single_ms(texts, seconds)
+    return medians[True] <= medians[False]
 
 
 def _job(texts: Batch, batch_tokens: int, seconds: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from benchmarks.layouts import compare_layouts
 from benchmarks.load import FIRST_SERIAL, Load, Measured
 from benchmarks.options import clients_option, model_option, numbers, results_option, seconds_option, warm_up_option
 from benchmarks.peer_servers import PEERS, best_peer_layout, peer, peer_scores
-from benchmarks.raw import Layout, best_layout, best_single_ms, raw_pool
+from benchmarks.raw import Layout, best_layout, raw_pool, spins_for_singles
 from benchmarks.report import bars, keep, machine
 from benchmarks.servers import Server, bare_route
 from benchmarks.texts import numbered, token_ids
@@ -27,9 +27,12 @@ from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.settings import available_cpus
 
 MAIN_CLIENTS = 16
+ONE_CLIENT = "service, 1 client"
 CHECKED_TEXTS = 8
 SCORE_TOLERANCE = 1e-4  # one unit of the last decimal that is shown
 RAW_TRIAL_SECONDS = 1.5
+# In each round, for one text at a time: the machine's speed changes within seconds by more than what is to be seen.
+SINGLE_TURNS = 4
 MOST_FILLINGS, FILLING_SECONDS = 100, 1.0
 HITS_FOR_EACH = 4
 
@@ -72,7 +75,13 @@ def serve(
             compare_layouts(bench, model, clients, rounds, warm_up=warm_up, seconds=seconds, results=results)
             return
         measurement = _Measurement(bench, warm_up, seconds)
-        measured = measurement.run(sorted({1, MAIN_CLIENTS, *clients}), rounds, budgets, PEERS if peers else ())
+        measured = measurement.run(
+            # What is compared with the raw session comes right after it; one client has turns of its own.
+            [MAIN_CLIENTS, *sorted({*clients} - {1, MAIN_CLIENTS})],
+            rounds,
+            budgets,
+            PEERS if peers else (),
+        )
     figures = measured | {"model": model, "machine": machine(available_cpus())}
     keep("serve", figures, _picture(figures), results)
 
@@ -89,6 +98,7 @@ class _Measurement:
         self._loads: dict[str, list[Measured]] = defaultdict(list)
         self._filling: list[Measured] = []
         self._raw: dict[str, list[float]] = defaultdict(list)
+        self._single_overheads: list[float] = []
 
     def run(self, clients: Sequence[int], rounds: int, budgets: Sequence[int], peers: Sequence[str]) -> dict[str, Any]:
         """All figures, after so many rounds in which each contestant has its turn."""
@@ -97,6 +107,9 @@ class _Measurement:
         trial = Load(0, bench.sentences, clients=MAIN_CLIENTS, warm_up=self._warm_up, seconds=self._seconds)
         layout, raw_tried = best_layout(
             bench.artifact.model_path, self._tokens, available_cpus(), budgets, min(RAW_TRIAL_SECONDS, self._seconds)
+        )
+        spins = spins_for_singles(
+            bench.artifact.model_path, self._tokens, available_cpus(), min(RAW_TRIAL_SECONDS, self._seconds)
         )
         peer_layouts = {name: best_peer_layout(name, store, bench.folder, trial) for name in peers}
         with ExitStack() as stack:
@@ -110,6 +123,7 @@ class _Measurement:
                 server.pause()
             bare = stack.enter_context(bare_route(bench.folder / "bare.log"))
             for _ in tqdm(range(rounds), desc="rounds"):
+                self._single_turns(service, spins=spins)
                 self._raw_turn(layout)
                 for count in clients:
                     self._turn(f"service, {count} clients", service, count)
@@ -124,9 +138,11 @@ class _Measurement:
         best = {"raw": str(layout)} | {name: str(chosen) for name, (chosen, _) in peer_layouts.items()}
         return self._figures(peers) | self._stored(checked) | {"best_layouts": best, "tried": tried}
 
-    def _turn(self, name: str, server: Server, clients: int, *, repeated: bool = False) -> None:
+    def _turn(
+        self, name: str, server: Server, clients: int, *, repeated: bool = False, seconds: float | None = None
+    ) -> None:
         measured = self._bench.load(
-            server, clients=clients, warm_up=self._warm_up, seconds=self._seconds, repeated=repeated
+            server, clients=clients, warm_up=self._warm_up, seconds=seconds or self._seconds, repeated=repeated
         )
         if measured.failed or measured.storage_warnings:
             raise click.ClickException(f"{name}: not every request was answered and stored: {measured}")
@@ -148,7 +164,15 @@ class _Measurement:
         graph = self._bench.artifact.model_path
         with raw_pool(graph, layout.processes, layout.threads) as pool:
             self._raw["rate"].append(pool.throughput(self._tokens, layout.batch_tokens, self._seconds))
-        self._raw["single_ms"].append(best_single_ms(graph, self._tokens, available_cpus(), self._seconds))
+
+    def _single_turns(self, service: Server, *, spins: bool) -> None:
+        """One text at a time, of the raw session on all processors and of the service, in short turns."""
+        seconds = self._seconds / SINGLE_TURNS
+        with raw_pool(self._bench.artifact.model_path, 1, available_cpus(), spinning=spins) as pool:
+            for _ in range(SINGLE_TURNS):
+                self._raw["single_ms"].append(pool.single_ms(self._tokens, seconds))
+                self._turn(ONE_CLIENT, service, 1, seconds=seconds)
+                self._single_overheads.append(self._loads[ONE_CLIENT][-1].p50_ms - self._raw["single_ms"][-1])
 
     def _check_scores(self, service: Server, peers: dict[str, Server]) -> int:
         """Compares the peers' scores with the service's, and gives the number of texts that the service was sent."""
@@ -176,13 +200,12 @@ class _Measurement:
         rates = {name: median(load.rate for load in loads) for name, loads in self._loads.items()}
         raw = {name: median(values) for name, values in self._raw.items()}
         service_rate = rates[f"service, {MAIN_CLIENTS} clients"]
-        single = median(load.p50_ms for load in self._loads["service, 1 clients"])
         figures: dict[str, Any] = {"serve_vs_raw": round(service_rate / raw["rate"], 3)}
         if peers:
             figures["serve_vs_best_peer"] = round(service_rate / max(rates[name] for name in peers), 3)
         cached = self._loads["cached"]
         return figures | {
-            "single_overhead_ms": round(single - raw["single_ms"], 3),
+            "single_overhead_ms": round(median(self._single_overheads), 3),
             "cached_vs_bare": round(rates["cached"] / rates["bare"], 3),
             "cached_hit_share": round(sum(each.cache_hits for each in cached) / sum(e.answered for e in cached), 4),
             "mean_tokens": round(sum(map(len, self._tokens)) / len(self._tokens), 2),
@@ -193,7 +216,10 @@ class _Measurement:
                 name: {key: round(median(getattr(load, f"{key}_ms") for load in loads), 3) for key in _PERCENTILES}
                 for name, loads in self._loads.items()
             },
-            "rounds": {"raw": [round(rate, 2) for rate in self._raw["rate"]]}
+            "rounds": {
+                "raw": [round(rate, 2) for rate in self._raw["rate"]],
+                "single_overhead_ms": [round(each, 3) for each in self._single_overheads],
+            }
             | {name: [load.rate for load in loads] for name, loads in self._loads.items()},
         }
 

@@ -53,8 +53,8 @@ MOST_PAUSES = 10
 LARGEST_GLANCE = 64 * 1024
 # How long a thread waits for a connection's next request: longer than a client on a near host takes to send it.
 LINGER_MILLISECONDS = 20
-# How long a worker that is full leaves its connections alone: what comes meanwhile is refused at one go. Woken for each,
-# the refusals of five times the load took 120 core-ms a second instead of 80, and with 50 ms new connections starved.
+# How long a worker that is full leaves its connections alone, to refuse at one go what comes meanwhile. Woken for each,
+# the refusals of five times the load took 120 core-ms a second instead of 80; after 50 ms new connections starved.
 PAUSE_WHEN_FULL_SECONDS = 0.02
 # By how many connections, and by what part of its own, a worker may have more than another one.
 TOLERATED_SURPLUS, TOLERATED_SHARE = 1, 8
