@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from finbert_api.domain.errors import ArtifactError
@@ -24,3 +27,26 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path):
     path.write_bytes(b"no graph")
     with pytest.raises(ArtifactError, match="can't be loaded by ONNX Runtime"):
         ModelSession(path)
+
+
+MEMORY_AFTER_A_LONG_TEXT = """
+import psutil
+from finbert_api.inference import session
+from finbert_api.settings import BUNDLED_MODEL
+
+def megabytes():
+    model.run([[2] * 512])
+    model.run([[2] * 30] * 4)
+    return psutil.Process().memory_full_info().uss / 2**20
+
+model = session.ModelSession(BUNDLED_MODEL / "model.onnx")
+given_back = megabytes()
+session.LONG_TEXT_TOKENS = 512
+print(given_back, megabytes())
+"""
+
+
+def test_what_a_long_text_took_is_given_back():
+    done = subprocess.run([sys.executable, "-c", MEMORY_AFTER_A_LONG_TEXT], capture_output=True, text=True, check=True)
+    given_back, kept = map(float, done.stdout.split())
+    assert given_back < kept - 8
