@@ -74,8 +74,9 @@ def precision(*, model: str, shapes: str, rounds: int, checkpoint: Path | None, 
     """Compare PyTorch, ONNX fp32, dynamic int8 and per-token int8.
 
     The last line is one JSON object: int8_vs_fp32 (the fastest fp32 graph's time over per-token int8's at 32 x 32
-    tokens), int8_vs_fused_fp32 (the same over the graph that ONNX Runtime fused), score_difference (the largest difference that a text's logits or answered scores show alone, among others,
-    from the cache, from another worker), and what they were computed from.
+    tokens), int8_vs_fused_fp32 (the same over the graph that ONNX Runtime fused), score_difference (the largest
+    difference that a text's logits or answered scores show alone, among others, from the cache, from another worker),
+    and what they were computed from.
     """
     sizes = {name: _size(name) for name in dict.fromkeys([*shapes.split(","), COMPARED])}
     try:

@@ -12,7 +12,7 @@ from finbert_api.domain.errors import ArtifactError
 
 LOGITS_OUTPUT = "logits"
 # What a run takes grows with the square of its longest text: attention's scores alone, in float32 and with 12 heads,
-# are 0.8 MB for a text of so many tokens and 12.6 MB for one of 512. A worker would keep what its largest run ever took.
+# are 0.8 MB for a text of so many tokens and 12.6 MB for one of 512. A worker would keep what its largest run took.
 LONG_TEXT_TOKENS = 128
 
 
