@@ -27,12 +27,12 @@ from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.settings import available_cpus
 
 MAIN_CLIENTS = 16
-ONE_CLIENT = "service, 1 client"
+MAIN, ONE_CLIENT = f"service, {MAIN_CLIENTS} clients", "service, 1 client"
 CHECKED_TEXTS = 8
 SCORE_TOLERANCE = 1e-4  # one unit of the last decimal that is shown
 RAW_TRIAL_SECONDS = 1.5
-# In each round, for one text at a time: the machine's speed changes within seconds by more than what is to be seen.
-SINGLE_TURNS = 4
+# Of raw session and service in each round: the machine's speed changes within seconds by more than what is to be seen.
+RAW_TURNS = 4
 MOST_FILLINGS, FILLING_SECONDS = 100, 1.0
 HITS_FOR_EACH = 4
 
@@ -75,13 +75,7 @@ def serve(
             compare_layouts(bench, model, clients, rounds, warm_up=warm_up, seconds=seconds, results=results)
             return
         measurement = _Measurement(bench, warm_up, seconds)
-        measured = measurement.run(
-            # What is compared with the raw session comes right after it; one client has turns of its own.
-            [MAIN_CLIENTS, *sorted({*clients} - {1, MAIN_CLIENTS})],
-            rounds,
-            budgets,
-            PEERS if peers else (),
-        )
+        measured = measurement.run(sorted({*clients} - {1, MAIN_CLIENTS}), rounds, budgets, PEERS if peers else ())
     figures = measured | {"model": model, "machine": machine(available_cpus())}
     keep("serve", figures, _picture(figures), results)
 
@@ -98,7 +92,7 @@ class _Measurement:
         self._loads: dict[str, list[Measured]] = defaultdict(list)
         self._filling: list[Measured] = []
         self._raw: dict[str, list[float]] = defaultdict(list)
-        self._single_overheads: list[float] = []
+        self._paired: dict[str, list[float]] = defaultdict(list)
 
     def run(self, clients: Sequence[int], rounds: int, budgets: Sequence[int], peers: Sequence[str]) -> dict[str, Any]:
         """All figures, after so many rounds in which each contestant has its turn."""
@@ -123,8 +117,7 @@ class _Measurement:
                 server.pause()
             bare = stack.enter_context(bare_route(bench.folder / "bare.log"))
             for _ in tqdm(range(rounds), desc="rounds"):
-                self._single_turns(service, spins=spins)
-                self._raw_turn(layout)
+                self._turns_with_raw(service, layout, spins=spins)
                 for count in clients:
                     self._turn(f"service, {count} clients", service, count)
                 for name, server in running.items():
@@ -160,19 +153,23 @@ class _Measurement:
                 return
         raise click.ClickException("repeated texts are not answered from the cache")
 
-    def _raw_turn(self, layout: Layout) -> None:
+    def _turns_with_raw(self, service: Server, layout: Layout, *, spins: bool) -> None:
+        """Raw session and service in short turns, with one text at a time and with the main load."""
         graph = self._bench.artifact.model_path
-        with raw_pool(graph, layout.processes, layout.threads) as pool:
-            self._raw["rate"].append(pool.throughput(self._tokens, layout.batch_tokens, self._seconds))
-
-    def _single_turns(self, service: Server, *, spins: bool) -> None:
-        """One text at a time, of the raw session on all processors and of the service, in short turns."""
-        seconds = self._seconds / SINGLE_TURNS
-        with raw_pool(self._bench.artifact.model_path, 1, available_cpus(), spinning=spins) as pool:
-            for _ in range(SINGLE_TURNS):
-                self._raw["single_ms"].append(pool.single_ms(self._tokens, seconds))
+        seconds = self._seconds / RAW_TURNS
+        with (
+            raw_pool(graph, 1, available_cpus(), spinning=spins) as single,
+            raw_pool(graph, layout.processes, layout.threads) as pool,
+        ):
+            for _ in range(RAW_TURNS):
+                milliseconds = single.single_ms(self._tokens, seconds)
                 self._turn(ONE_CLIENT, service, 1, seconds=seconds)
-                self._single_overheads.append(self._loads[ONE_CLIENT][-1].p50_ms - self._raw["single_ms"][-1])
+                rate = pool.throughput(self._tokens, layout.batch_tokens, seconds)
+                self._turn(MAIN, service, MAIN_CLIENTS, seconds=seconds)
+                self._raw["single_ms"].append(milliseconds)
+                self._raw["rate"].append(rate)
+                self._paired["single_overhead_ms"].append(self._loads[ONE_CLIENT][-1].p50_ms - milliseconds)
+                self._paired["serve_vs_raw"].append(self._loads[MAIN][-1].rate / rate)
 
     def _check_scores(self, service: Server, peers: dict[str, Server]) -> int:
         """Compares the peers' scores with the service's, and gives the number of texts that the service was sent."""
@@ -199,13 +196,11 @@ class _Measurement:
     def _figures(self, peers: Sequence[str]) -> dict[str, Any]:
         rates = {name: median(load.rate for load in loads) for name, loads in self._loads.items()}
         raw = {name: median(values) for name, values in self._raw.items()}
-        service_rate = rates[f"service, {MAIN_CLIENTS} clients"]
-        figures: dict[str, Any] = {"serve_vs_raw": round(service_rate / raw["rate"], 3)}
+        figures: dict[str, Any] = {name: round(median(values), 3) for name, values in self._paired.items()}
         if peers:
-            figures["serve_vs_best_peer"] = round(service_rate / max(rates[name] for name in peers), 3)
+            figures["serve_vs_best_peer"] = round(rates[MAIN] / max(rates[name] for name in peers), 3)
         cached = self._loads["cached"]
         return figures | {
-            "single_overhead_ms": round(median(self._single_overheads), 3),
             "cached_vs_bare": round(rates["cached"] / rates["bare"], 3),
             "cached_hit_share": round(sum(each.cache_hits for each in cached) / sum(e.answered for e in cached), 4),
             "mean_tokens": round(sum(map(len, self._tokens)) / len(self._tokens), 2),
@@ -216,10 +211,8 @@ class _Measurement:
                 name: {key: round(median(getattr(load, f"{key}_ms") for load in loads), 3) for key in _PERCENTILES}
                 for name, loads in self._loads.items()
             },
-            "rounds": {
-                "raw": [round(rate, 2) for rate in self._raw["rate"]],
-                "single_overhead_ms": [round(each, 3) for each in self._single_overheads],
-            }
+            "rounds": {"raw": [round(rate, 2) for rate in self._raw["rate"]]}
+            | {name: [round(value, 3) for value in values] for name, values in self._paired.items()}
             | {name: [load.rate for load in loads] for name, loads in self._loads.items()},
         }
 

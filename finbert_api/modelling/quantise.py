@@ -134,6 +134,7 @@ class _PerTokenQuantiser(GraphWriter):
         """The activation in integers, made once for all MatMuls that read it."""
         if name not in self._activations:
             scheme = _AFTER_GELU if name in self._gelus else _SIGNED
+            # Below zero a GELU is never larger than its least scale allows for.
             size = name if scheme.least_scale else self.add("Abs", [name], f"{name}/abs")
             peak = self.add("ReduceMax", [size], f"{name}/peak", axes=[-1], keepdims=0)
             level = self.constant(f"int8/level/{scheme.levels}", 1 / scheme.levels, np.float32)
