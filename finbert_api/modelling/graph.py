@@ -9,8 +9,8 @@ each text's first token alone ([CLS], which the classifier reads), but for the k
 
 Biases are folded where that changes nothing: a key's bias adds the same to every attention score of a query, and
 softmax takes it off again; attention weights sum to 1, so a value's bias can be added after the attention's output
-product; every text has token type 0, whose embedding is part of the positions'; the bias of what a layer adds last is
-in the normalised tokens to which it adds it, and their product with the weights before it is taken off the bias there.
+product; every text has token type 0, whose embedding is part of the positions'; the last bias of a layer is added in
+the normalisation before its last two products, and what their first one makes of it is taken off the bias of that one.
 
 A text's logits are the same to the last bit alone and in every batch: each token is a row of its own everywhere but in
 attention, and there a sum over the keys runs over whole vectors of the processor, in which a masked slot adds an exact
