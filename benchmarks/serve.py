@@ -99,12 +99,10 @@ class _Measurement:
         bench = self._bench
         store = bench.artifact.model_path.parent
         trial = Load(0, bench.sentences, clients=MAIN_CLIENTS, warm_up=self._warm_up, seconds=self._seconds)
-        layout, raw_tried = best_layout(
-            bench.artifact.model_path, self._tokens, available_cpus(), budgets, min(RAW_TRIAL_SECONDS, self._seconds)
-        )
-        spins = spins_for_singles(
-            bench.artifact.model_path, self._tokens, available_cpus(), min(RAW_TRIAL_SECONDS, self._seconds)
-        )
+        graph, processors = bench.artifact.model_path, available_cpus()
+        trial_seconds = min(RAW_TRIAL_SECONDS, self._seconds)
+        layout, raw_tried = best_layout(graph, self._tokens, processors, budgets, trial_seconds)
+        spins = spins_for_singles(graph, self._tokens, processors, trial_seconds)
         peer_layouts = {name: best_peer_layout(name, store, bench.folder, trial) for name in peers}
         with ExitStack() as stack:
             running = {
@@ -133,13 +131,14 @@ class _Measurement:
 
     def _turn(
         self, name: str, server: Server, clients: int, *, repeated: bool = False, seconds: float | None = None
-    ) -> None:
+    ) -> Measured:
         measured = self._bench.load(
             server, clients=clients, warm_up=self._warm_up, seconds=seconds or self._seconds, repeated=repeated
         )
         if measured.failed or measured.storage_warnings:
             raise click.ClickException(f"{name}: not every request was answered and stored: {measured}")
         self._loads[name].append(measured)
+        return measured
 
     def _fill_caches(self, service: Server) -> None:
         """Sends the repeated texts until the workers know them all, as far as that shows."""
@@ -163,13 +162,13 @@ class _Measurement:
         ):
             for _ in range(RAW_TURNS):
                 milliseconds = single.single_ms(self._tokens, seconds)
-                self._turn(ONE_CLIENT, service, 1, seconds=seconds)
+                alone = self._turn(ONE_CLIENT, service, 1, seconds=seconds)
                 rate = pool.throughput(self._tokens, layout.batch_tokens, seconds)
-                self._turn(MAIN, service, MAIN_CLIENTS, seconds=seconds)
+                loaded = self._turn(MAIN, service, MAIN_CLIENTS, seconds=seconds)
                 self._raw["single_ms"].append(milliseconds)
                 self._raw["rate"].append(rate)
-                self._paired["single_overhead_ms"].append(self._loads[ONE_CLIENT][-1].p50_ms - milliseconds)
-                self._paired["serve_vs_raw"].append(self._loads[MAIN][-1].rate / rate)
+                self._paired["single_overhead_ms"].append(alone.p50_ms - milliseconds)
+                self._paired["serve_vs_raw"].append(loaded.rate / rate)
 
     def _check_scores(self, service: Server, peers: dict[str, Server]) -> int:
         """Compares the peers' scores with the service's, and gives the number of texts that the service was sent."""

@@ -22,23 +22,16 @@ def product(weight, rows, weight_bits=8, *, gelu=False, moments=None):
     """What the quantised form of `rows @ weight` computes, or of `gelu(rows) @ weight`."""
     source = "gelu" if gelu else "x"
     nodes = [helper.make_node("Gelu", ["x"], ["gelu"], domain="com.microsoft")] if gelu else []
-    nodes += [
-        helper.make_node("MatMul", [source, "w"], ["product"]),
-        helper.make_node("Add", ["product", "bias"], ["y"]),
-    ]
-    inputs, outputs = weight.shape
+    nodes.append(helper.make_node("MatMul", [source, "w"], ["y"]))
     small = helper.make_graph(
         nodes,
         "product",
         [
-            helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, inputs]),
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, len(weight)]),
             helper.make_tensor_value_info(TOKEN_IDS, TensorProto.INT64, [None]),
         ],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [
-            numpy_helper.from_array(weight, "w"),
-            numpy_helper.from_array(np.zeros(outputs, dtype=np.float32), "bias"),
-        ],
+        [numpy_helper.from_array(weight, "w")],
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     model = quantise_per_token(helper.make_model(small, opset_imports=opsets, ir_version=8), moments or {}, weight_bits)
