@@ -18,6 +18,9 @@ from finbert_api.settings import available_cpus
 EXPECTED_STATUSES = {"200", "503", "504"}
 # Reading a process's memory keeps the kernel busy for some milliseconds.
 SAMPLE_SECONDS = 1.0
+# Memory grows a little for some minutes, the less the longer: each of the threads has its stack, each arena its free
+# space. What goes on growing then would be a leak.
+WARM_UP_SECONDS = 240.0
 # A cache that fills for the first time grows as it should. This one is full before the overload begins.
 CACHE_ENTRIES = "100"
 
@@ -30,7 +33,9 @@ CACHE_ENTRIES = "100"
     "--peak-seconds", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Of each closed loop."
 )
 @click.option("--seconds", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Of the overload.")
-@click.option("--warm-up", type=click.FloatRange(0), default=60.0, show_default=True, help="Of the overload.")
+@click.option(
+    "--warm-up", type=click.FloatRange(0), default=WARM_UP_SECONDS, show_default=True, help="Of the overload."
+)
 @results_option
 def overload(
     *,

@@ -96,6 +96,11 @@ class RawPool:
         return answers
 
 
+def divisions(processors: int) -> list[tuple[int, int]]:
+    """Processes x threads that use all processors: one with a thread for each, and one of one thread for each."""
+    return [(processes, processors // processes) for processes in sorted({1, processors})]
+
+
 @contextmanager
 def raw_pool(graph: Path, processes: int, threads: int, *, spinning: bool = True) -> Iterator[RawPool]:
     """That many raw sessions on a graph, loaded."""
@@ -118,11 +123,10 @@ def best_layout(
 ) -> tuple[Layout, dict[str, float]]:
     """The fastest layout for these texts, and the texts a second of each that was tried.
 
-    Tried are one process with all processors and one for each, with each budget of tokens for a batch.
+    Tried are the divisions of the processors, with each budget of tokens for a batch.
     """
     tried: dict[Layout, float] = {}
-    for processes in sorted({1, processors}):
-        threads = processors // processes
+    for processes, threads in divisions(processors):
         with raw_pool(graph, processes, threads) as pool:
             for budget in tqdm(budgets, desc=f"raw session, {processes} x {threads} threads"):
                 layout = Layout(processes, threads, budget)

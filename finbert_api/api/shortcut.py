@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
@@ -19,7 +19,7 @@ from finbert_api.api.predictions import PREDICT_ENDPOINT, PredictArguments, head
 from finbert_api.api.schemas.predictions import PredictionSchema, PredictRequestSchema
 from finbert_api.domain.caller import Caller
 from finbert_api.domain.identifiers import new_request_id
-from finbert_api.observability.logging import current_request_id
+from finbert_api.observability.logging import during_request
 from finbert_api.services.predict import Outcome
 
 MOST_DIGITS = len(str(LARGEST_BODY_BYTES))
@@ -41,6 +41,8 @@ class _Asked(NamedTuple):
     started: float
     caller: Caller
     arguments: PredictArguments
+    new_id: UUID
+    request_id: str
 
 
 class PredictShortcut:
@@ -68,12 +70,8 @@ class PredictShortcut:
         limit_headers = self._limit.take(asked.caller) if asked else None
         if asked is None or limit_headers is None:
             return self._long_way(environ, start_response)
-        new_id = new_request_id()
-        current_request_id.set(request_id_of(environ.get(_REQUEST_ID), new_id))
-        try:
-            return self._answer(asked, new_id, limit_headers, environ, start_response)
-        finally:
-            current_request_id.set(None)
+        with during_request(asked.request_id):
+            return self._answer(asked, limit_headers, environ, start_response)
 
     def _is_plain(self, environ: _Environment) -> bool:
         return (
@@ -106,12 +104,14 @@ class PredictShortcut:
             arguments: PredictArguments = self._request_schema.load(json_values(body))
         except (ValueError, ValidationError):
             return None
-        return _Asked(started, caller, arguments) if len(body) == int(length) else None
+        if len(body) != int(length):
+            return None
+        new_id = new_request_id()
+        return _Asked(started, caller, arguments, new_id, request_id_of(environ.get(_REQUEST_ID), new_id))
 
     def _answer(
         self,
         asked: _Asked,
-        new_id: UUID,
         limit_headers: dict[str, str],
         environ: _Environment,
         start_response: _StartResponse,
@@ -119,18 +119,31 @@ class PredictShortcut:
         text, source = asked.arguments["text"], asked.arguments["source"]
         deadline = time.monotonic() + self._container.request_timeout_seconds
         try:
-            outcome = self._container.predictions.predict(text, source, asked.caller, new_id, deadline)
+            outcome = self._container.predictions.predict(text, source, asked.caller, asked.new_id, deadline)
             body = self._body(outcome)
         except Exception as error:  # noqa: BLE001 - any: the application knows what to make of each
             return self._fail(error, asked, limit_headers, environ, start_response)
         headers = {"Content-Type": _JSON, "Content-Length": str(len(body))} | headers_of(outcome) | limit_headers
-        headers |= answer_headers(headers, current_request_id.get() or "")
+        headers |= answer_headers(headers, asked.request_id)
         seconds = time.perf_counter() - asked.started
-        record_answer(
-            self._container, _METHOD, self._route, status=_OK, seconds=seconds, caller=asked.caller, outcome=outcome
-        )
         start_response(f"{_OK.value} {_OK.phrase}", list(headers.items()))
-        return [body]
+        return self._sent(body, asked, outcome, seconds)
+
+    def _sent(self, body: bytes, asked: _Asked, outcome: Outcome, seconds: float) -> Iterator[bytes]:
+        """The body, then the answer's count and line: its client need not wait for them."""
+        try:
+            yield body
+        finally:  # the client may be gone
+            with during_request(asked.request_id):
+                record_answer(
+                    self._container,
+                    _METHOD,
+                    self._route,
+                    status=_OK,
+                    seconds=seconds,
+                    caller=asked.caller,
+                    outcome=outcome,
+                )
 
     def _body(self, outcome: Outcome) -> bytes:
         document = self._prediction_schema.dump(outcome.prediction)

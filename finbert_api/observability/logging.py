@@ -1,6 +1,8 @@
 """JSON logs on standard output or in a file, one object a line, the same for the application and for gunicorn."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,16 @@ FILE_BYTES, OLD_FILES = 50_000_000, 5
 
 # Set for the length of a request; every line that is logged meanwhile carries it.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
+
+
+@contextmanager
+def during_request(request_id: str) -> Iterator[None]:
+    """Every line that is logged within carries this id."""
+    current_request_id.set(request_id)
+    try:
+        yield
+    finally:
+        current_request_id.set(None)
 
 
 class JsonLine(JsonFormatter):

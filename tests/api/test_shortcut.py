@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 from support import running
+from werkzeug.test import EnvironBuilder
 
 from finbert_api.api.shortcut import PredictShortcut
 from finbert_api.domain.caller import Role
+from finbert_api.observability.logging import current_request_id
 
 PREDICT = "/api/v1/predict"
 # A query, which no prediction reads, is reason enough for the long way.
@@ -104,6 +106,22 @@ def test_both_ways_write_one_line_and_count_once(ways, admin, log_lines):
     assert short["request_id"] == "followed.1"
     listed = ways.app.test_client().get("/api/v1/predictions", headers=admin).json
     assert listed["total_count"] == 3
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["read", "left"])
+def test_an_answer_is_counted_and_logged_once_it_is_sent_or_its_client_is_gone(ways, admin, log_lines, is_read):
+    request = EnvironBuilder(PREDICT, method="POST", json={"text": TEXT}, headers=admin).get_environ()
+    answer = iter(ways.app.wsgi_app(request, lambda *_: None))
+    assert json.loads(next(answer))["label"]
+    assert log_lines() == []
+    if is_read:
+        assert next(answer, None) is None
+    else:
+        answer.close()
+    (line,) = log_lines()
+    assert (line["message"], line["status"]) == ("request", 200)
+    assert line["request_id"] == line["prediction_id"]
+    assert current_request_id.get() is None
 
 
 @pytest.mark.parametrize(
