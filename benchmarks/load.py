@@ -38,11 +38,12 @@ class Load:
     With `rate` (requests a second) the loop is open and `clients` does not count. Every text has a serial number of
     its own from `first_serial` on; `repeated` sends each sentence with the same number always. What is answered in the
     first `warm_up` seconds is not part of the figures, nor is what is answered after `seconds` more; connections with
-    no answer `patience` seconds after that have failed.
+    no answer `patience` seconds after that have failed. `lengths` are the tokens of each sentence as it is sent.
     """
 
     port: int
     sentences: Sequence[str]
+    lengths: Sequence[int] = ()
     headers: dict[str, str] = field(default_factory=dict)
     path: str = "/api/v1/predict"
     body: str = '{"text": {text}}'
@@ -59,12 +60,14 @@ class Load:
 class Measured:
     """What came of a load.
 
-    Rate (answers 200 a second) and latencies (milliseconds, of answers 200) are of the window; the counts are of the
-    whole time: requests sent, answers by status, connections that broke or never answered, and of the answers 200 those
-    from the cache and those with a storage warning. `unsent` requests of an open loop found all connections taken.
+    Rates (answers 200 a second, and the tokens of their texts) and latencies (milliseconds, of answers 200) are of the
+    window; the counts are of the whole time: requests sent, answers by status, connections that broke or never
+    answered, and of the answers 200 those from the cache and those with a storage warning. `unsent` requests of an open
+    loop found all connections taken.
     """
 
     rate: float
+    token_rate: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
@@ -112,6 +115,7 @@ class _Connection:
     unsent: bytes = b""
     writing: bool = False
     received: bytes = b""
+    tokens: int = 0
 
 
 class _Generator:
@@ -128,6 +132,7 @@ class _Generator:
         self._statuses: Counter[int] = Counter()
         self._errors = self._unsent = self._hits = self._warnings = 0
         self._latencies: list[float] = []
+        self._tokens = 0
 
     def run(self) -> Measured:
         """Sends until the time is over, then waits for what is still out."""
@@ -169,8 +174,11 @@ class _Generator:
         else:
             self._unsent += 1
             return
-        head, tail = self._requests[number % len(self._requests)]
-        offset = number % len(self._requests) if self._load.repeated else number
+        sentence = number % len(self._requests)
+        head, tail = self._requests[sentence]
+        offset = sentence if self._load.repeated else number
+        if self._load.lengths:
+            connection.tokens = self._load.lengths[sentence]
         self._sent += 1
         self._out += 1
         connection.waiting, connection.due = True, due
@@ -256,6 +264,7 @@ class _Generator:
             self._warnings += b"x-storage-warning" in head
             if self._window[0] <= now < self._window[1]:
                 self._latencies.append(now - connection.due)
+                self._tokens += connection.tokens
         if b"connection: close" in head:
             self._drop(connection)
         else:
@@ -270,6 +279,7 @@ class _Generator:
 
         return Measured(
             rate=round(len(ordered) / self._load.seconds, 2),
+            token_rate=round(self._tokens / self._load.seconds, 2),
             p50_ms=percentile(0.5),
             p95_ms=percentile(0.95),
             p99_ms=percentile(0.99),

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import click
@@ -33,6 +33,8 @@ SCORE_TOLERANCE = 1e-4  # one unit of the last decimal that is shown
 RAW_TRIAL_SECONDS = 1.5
 # Of raw session and service in each round: the machine's speed changes within seconds by more than what is to be seen.
 RAW_TURNS = 4
+# So few that a short turn sends each of them several times: medians are of the same lengths on both sides.
+SINGLE_TEXTS = 16
 MOST_FILLINGS, FILLING_SECONDS = 100, 1.0
 HITS_FOR_EACH = 4
 
@@ -89,6 +91,7 @@ class _Measurement:
         self._seconds = seconds
         tokenizer = TextTokenizer(bench.artifact.tokenizer_path, bench.artifact.manifest.max_tokens)
         self._tokens = token_ids(tokenizer, bench.sentences)
+        self._lengths = [len(ids) for ids in self._tokens]
         self._loads: dict[str, list[Measured]] = defaultdict(list)
         self._filling: list[Measured] = []
         self._raw: dict[str, list[float]] = defaultdict(list)
@@ -130,10 +133,22 @@ class _Measurement:
         return self._figures(peers) | self._stored(checked) | {"best_layouts": best, "tried": tried}
 
     def _turn(
-        self, name: str, server: Server, clients: int, *, repeated: bool = False, seconds: float | None = None
+        self,
+        name: str,
+        server: Server,
+        clients: int,
+        *,
+        repeated: bool = False,
+        seconds: float | None = None,
+        lengths: Sequence[int] = (),
     ) -> Measured:
         measured = self._bench.load(
-            server, clients=clients, warm_up=self._warm_up, seconds=seconds or self._seconds, repeated=repeated
+            server,
+            clients=clients,
+            warm_up=self._warm_up,
+            seconds=seconds or self._seconds,
+            repeated=repeated,
+            lengths=lengths,
         )
         if measured.failed or measured.storage_warnings:
             raise click.ClickException(f"{name}: not every request was answered and stored: {measured}")
@@ -161,14 +176,15 @@ class _Measurement:
             raw_pool(graph, layout.processes, layout.threads) as pool,
         ):
             for _ in range(RAW_TURNS):
-                milliseconds = single.single_ms(self._tokens, seconds)
-                alone = self._turn(ONE_CLIENT, service, 1, seconds=seconds)
+                milliseconds = single.single_ms(self._tokens[:SINGLE_TEXTS], seconds)
+                alone = self._turn(ONE_CLIENT, service, 1, seconds=seconds, lengths=self._lengths[:SINGLE_TEXTS])
                 rate = pool.throughput(self._tokens, layout.batch_tokens, seconds)
-                loaded = self._turn(MAIN, service, MAIN_CLIENTS, seconds=seconds)
+                loaded = self._turn(MAIN, service, MAIN_CLIENTS, seconds=seconds, lengths=self._lengths)
                 self._raw["single_ms"].append(milliseconds)
                 self._raw["rate"].append(rate)
                 self._paired["single_overhead_ms"].append(alone.p50_ms - milliseconds)
-                self._paired["serve_vs_raw"].append(loaded.rate / rate)
+                # A short turn's texts are longer or shorter than all on the average.
+                self._paired["serve_vs_raw"].append(loaded.token_rate / mean(self._lengths) / rate)
 
     def _check_scores(self, service: Server, peers: dict[str, Server]) -> int:
         """Compares the peers' scores with the service's, and gives the number of texts that the service was sent."""
@@ -202,7 +218,7 @@ class _Measurement:
         return figures | {
             "cached_vs_bare": round(rates["cached"] / rates["bare"], 3),
             "cached_hit_share": round(sum(each.cache_hits for each in cached) / sum(e.answered for e in cached), 4),
-            "mean_tokens": round(sum(map(len, self._tokens)) / len(self._tokens), 2),
+            "mean_tokens": round(mean(self._lengths), 2),
             "raw_rate": round(raw["rate"], 2),
             "raw_single_ms": round(raw["single_ms"], 3),
             "rates": {name: round(rate, 2) for name, rate in rates.items()},
@@ -211,6 +227,7 @@ class _Measurement:
                 for name, loads in self._loads.items()
             },
             "rounds": {"raw": [round(rate, 2) for rate in self._raw["rate"]]}
+            | {f"{MAIN}, tokens": [load.token_rate for load in self._loads[MAIN]]}
             | {name: [round(value, 3) for value in values] for name, values in self._paired.items()}
             | {name: [load.rate for load in loads] for name, loads in self._loads.items()},
         }

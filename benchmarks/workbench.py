@@ -1,6 +1,6 @@
 """What the benchmarks of the running service share: a database of their own, a client's key, texts and loads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,13 +54,18 @@ class Workbench:
         warm_up: float,
         seconds: float,
         repeated: bool = False,
+        lengths: Sequence[int] = (),
     ) -> Measured:
-        """Sends texts that no earlier load has sent, or, `repeated`, the same ones always."""
+        """Sends texts that no earlier load has sent, or, `repeated`, the same ones always.
+
+        With `lengths`, tokens of the first sentences, these sentences alone are sent.
+        """
         first = FIRST_SERIAL if repeated else self._next_serial
         measured = run_load(
             Load(
                 server.port,
-                self.sentences,
+                self.sentences[: len(lengths) or None],
+                lengths=lengths,
                 headers=server.headers,
                 path=server.path,
                 body=server.body,

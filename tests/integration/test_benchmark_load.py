@@ -94,6 +94,14 @@ def test_answers_are_counted_by_status_and_by_what_their_headers_say():
     assert measured.storage_warnings == len(range(3, len(texts), 4))
 
 
+def test_tokens_are_those_of_the_texts_that_were_answered():
+    with answering(lambda number: (200 if number % 2 else 503, {})) as (port, _, _):
+        measured = run_load(short(port, lengths=[10_000, 7]))
+
+    assert measured.rate > 0
+    assert measured.token_rate == pytest.approx(7 * measured.rate, rel=0.01)
+
+
 def test_a_connection_that_breaks_is_counted_and_replaced():
     with answering(lambda number: None if number == 2 else (200, {})) as (port, texts, connections):
         measured = run_load(short(port))
