@@ -3,8 +3,7 @@
 import fcntl
 import os
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +16,12 @@ class SharedProcessors:
 
     Batches use their processor best when each worker has its own; a single text in an idle service is answered sooner
     by all of them. Workers tell each other by a lock on a file that they are computing: a run over all processors
-    starts only while no other worker computes. The scores are the same on both. Called from one thread, which may be
-    bound to a processor after this was made: a run over all of them is free of that.
+    starts only while no other worker computes. The scores are the same on both. Called from one thread.
     """
 
     def __init__(self, share: ModelSession, whole: ModelSession, lock: Path) -> None:
         self._share = share
         self._whole = whole
-        self._all = _processors()
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         weakref.finalize(self, os.close, self._lock)
 
@@ -35,23 +32,9 @@ class SharedProcessors:
             # While another worker has all processors this one computes beside it all the same, for that run is short.
             self._locked(fcntl.LOCK_SH)
         try:
-            with self._unbound() if alone else nullcontext():
-                return (self._whole if alone else self._share).run(batch)
+            return (self._whole if alone else self._share).run(batch)
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    @contextmanager
-    def _unbound(self) -> Iterator[None]:
-        """Lets this thread run on all processors that it had at first."""
-        bound_to = _processors()
-        if bound_to == self._all:
-            yield
-            return
-        _bind(self._all)
-        try:
-            yield
-        finally:
-            _bind(bound_to)
 
     def _locked(self, kind: int) -> bool:
         try:
@@ -59,13 +42,3 @@ class SharedProcessors:
         except BlockingIOError:
             return False
         return True
-
-
-def _processors() -> set[int]:
-    """As settings.allowed_processors, from which inference stands apart: modelling uses it without any settings."""
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-
-
-def _bind(processors: set[int]) -> None:
-    with suppress(OSError):  # they were taken from this process meanwhile
-        os.sched_setaffinity(0, processors)

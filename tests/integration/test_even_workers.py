@@ -81,6 +81,9 @@ def test_each_worker_keeps_to_a_processor(start_service, database_url):
     service = start_service(DATABASE_URL=database_url, WEB_CONCURRENCY=str(os.cpu_count())).wait_until_ready()
     every = sorted(os.sched_getaffinity(0))
     wait_for(lambda: processors() == every, "all workers to have theirs")
+    for worker in psutil.Process(service.process.pid).children():
+        # ONNX Runtime's own, which take part in the run of a text that is alone.
+        assert set(every) in [os.sched_getaffinity(thread.id) for thread in worker.threads()]
     kill_a_worker(service)
     wait_for(lambda: processors() == every, "the new one to have the old one's")
 

@@ -1,7 +1,5 @@
 import fcntl
-import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,11 +18,9 @@ class Recorder:
     def __init__(self, session):
         self._session = session
         self.runs = []
-        self.processors = set()
 
     def run(self, batch):
         self.runs.append(len(batch))
-        self.processors = os.sched_getaffinity(0)
         return self._session.run(batch)
 
 
@@ -74,15 +70,3 @@ def test_two_workers_on_one_host_give_the_same_scores(tmp_path):
     assert first == second == alone
     for engine in engines:
         engine.close()
-
-
-def test_a_text_alone_gets_all_processors_though_its_thread_is_bound_to_one(sessions, tmp_path):
-    share, whole = sessions
-    shared = SharedProcessors(share, whole, tmp_path / "lock")
-    every = os.sched_getaffinity(0)
-    one = {min(every)}
-    with ThreadPoolExecutor(1, initializer=lambda: os.sched_setaffinity(0, one)) as thread:
-        for batch in ([TEXT], [TEXT, TEXT]):
-            thread.submit(shared.run, batch).result()
-        after = thread.submit(os.sched_getaffinity, 0).result()
-    assert (whole.processors, share.processors, after) == (every, one, one)
