@@ -18,8 +18,8 @@ from finbert_api.settings import available_cpus
 EXPECTED_STATUSES = {"200", "503", "504"}
 # Reading a process's memory keeps the kernel busy for some milliseconds.
 SAMPLE_SECONDS = 1.0
-# Memory grows a little for some minutes, the less the longer: each of the threads has its stack, each arena its free
-# space. What goes on growing then would be a leak.
+# Heaps and the stacks of many threads grow a little for some minutes, the less the longer; docs/performance.md has the
+# curve. What goes on growing then would be a leak.
 WARM_UP_SECONDS = 240.0
 # A cache that fills for the first time grows as it should. This one is full before the overload begins.
 CACHE_ENTRIES = "100"
