@@ -12,6 +12,7 @@ import click
 from tqdm import tqdm
 
 from benchmarks.load import Load, run_load
+from benchmarks.raw import divisions
 from benchmarks.report import RESULTS
 from benchmarks.servers import Server, free_port, service_environment, serving
 from finbert_api.settings import PROJECT_ROOT, available_cpus
@@ -94,10 +95,9 @@ def peer_scores(server: Server, text: str) -> dict[str, float]:
 
 def best_peer_layout(name: str, artifact: Path, folder: Path, load: Load) -> tuple[PeerLayout, dict[str, float]]:
     """The layout that answers most under a load, whose port and form are filled in; the rate of each that was tried."""
-    processors = available_cpus()
     layouts = [
-        PeerLayout(name, workers, processors // workers, wait)
-        for workers in sorted({1, processors})
+        PeerLayout(name, workers, threads, wait)
+        for workers, threads in divisions(available_cpus())
         for wait in (LITSERVE_BATCH_SECONDS if name == "litserve" else (0.0,))
     ]
     tried: dict[PeerLayout, float] = {}
