@@ -19,6 +19,7 @@ from finbert_api.api.predictions import PREDICT_ENDPOINT, PredictArguments, head
 from finbert_api.api.schemas.predictions import PredictionSchema, PredictRequestSchema
 from finbert_api.domain.caller import Caller
 from finbert_api.domain.identifiers import new_request_id
+from finbert_api.domain.prediction import Prediction
 from finbert_api.observability.logging import during_request
 from finbert_api.services.predict import Outcome
 
@@ -118,13 +119,22 @@ class PredictShortcut:
     ) -> Iterable[bytes]:
         text, source = asked.arguments["text"], asked.arguments["source"]
         deadline = time.monotonic() + self._container.request_timeout_seconds
+        body, headers = b"", dict[str, str]()
+
+        def prepare(prediction: Prediction) -> None:
+            """Makes all of the answer that does not depend on whether its row could be stored."""
+            nonlocal body, headers
+            body = self._body(prediction)
+            headers = {"Content-Type": _JSON, "Content-Length": str(len(body))} | limit_headers
+            headers |= answer_headers(headers, asked.request_id)
+
         try:
-            outcome = self._container.predictions.predict(text, source, asked.caller, asked.new_id, deadline)
-            body = self._body(outcome)
+            outcome = self._container.predictions.predict(
+                text, source, asked.caller, asked.new_id, deadline, meanwhile=prepare
+            )
         except Exception as error:  # noqa: BLE001 - any: the application knows what to make of each
             return self._fail(error, asked, limit_headers, environ, start_response)
-        headers = {"Content-Type": _JSON, "Content-Length": str(len(body))} | headers_of(outcome) | limit_headers
-        headers |= answer_headers(headers, asked.request_id)
+        headers |= headers_of(outcome)
         seconds = time.perf_counter() - asked.started
         start_response(f"{_OK.value} {_OK.phrase}", list(headers.items()))
         return self._sent(body, asked, outcome, seconds)
@@ -145,8 +155,8 @@ class PredictShortcut:
                     outcome=outcome,
                 )
 
-    def _body(self, outcome: Outcome) -> bytes:
-        document = self._prediction_schema.dump(outcome.prediction)
+    def _body(self, prediction: Prediction) -> bytes:
+        document = self._prediction_schema.dump(prediction)
         return f"{self._app.json.dumps(document, separators=(',', ':'))}\n".encode()
 
     def _fail(

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from finbert_api.domain.caller import Caller
@@ -71,12 +72,14 @@ class PredictionService:
         deadline: float,
         *,
         keep: Callable[[Prediction], bool] | None = None,
+        meanwhile: Callable[[Prediction], None] = lambda _: None,
     ) -> Outcome:
         """The model's prediction of a text under a fresh UUIDv7, stored before it is returned.
 
         When it can't be stored it is returned all the same, `stored` False. `deadline` is in seconds of
-        time.monotonic(). `keep` stores it in another way, and tells whether it did. Raises ModelUnavailable,
-        Overloaded, DeadlinePassed, InferenceFailed, and what `keep` raises.
+        time.monotonic(). `meanwhile` is called with it once, where possible while it is being stored. `keep` stores it
+        in another way, and tells whether it did. Raises ModelUnavailable, Overloaded, DeadlinePassed, InferenceFailed,
+        and what `keep` and `meanwhile` raise.
         """
         arrived = time.perf_counter()
         joined: list[tuple[Prediction, Joined]] = []
@@ -98,7 +101,11 @@ class PredictionService:
             prediction = _prediction(request_id, caller, (text, source), scored, scored_at - arrived)
             place = None
         with self._tracing.span("store"):
-            stored = keep(prediction) if keep else self._keep(prediction, place)
+            if keep:
+                stored = keep(prediction)
+                meanwhile(prediction)
+            else:
+                stored = self._keep(prediction, place, partial(meanwhile, prediction))
         self._count(scored, cache_hit)
         return _outcome(prediction, scored, cache_hit, stored=stored, storage_seconds=time.perf_counter() - scored_at)
 
@@ -151,9 +158,9 @@ class PredictionService:
             self._metrics.cache_missed()
             self._metrics.inferred(scored.inference_seconds)
 
-    def _keep(self, prediction: Prediction, place: Joined | None) -> bool:
+    def _keep(self, prediction: Prediction, place: Joined | None, meanwhile: Callable[[], None]) -> bool:
         try:
-            self._store.complete(place or self._store.join(prediction))
+            self._store.complete(place or self._store.join(prediction), meanwhile)
         except StorageUnavailable as error:
             self._not_stored(prediction, error)
             return False

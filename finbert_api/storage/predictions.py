@@ -1,6 +1,6 @@
 """Predictions in PostgreSQL: one by one in, by id or by page out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -42,9 +42,9 @@ class PredictionStore:
         """Has a prediction written with those that join meanwhile, as soon as any of them is completed. Never waits."""
         return self._writer.join(row_of(prediction))
 
-    def complete(self, joined: Joined) -> None:
-        """Returns once a prediction that joined is durable. Raises as `add` does."""
-        self._writer.complete(joined)
+    def complete(self, joined: Joined, meanwhile: Callable[[], None]) -> None:
+        """Returns once a prediction that joined is durable, `meanwhile` called on the way. Raises as `add` does."""
+        self._writer.complete(joined, meanwhile)
 
     def add_all(self, predictions: Sequence[Prediction]) -> list[Exception | None]:
         """What kept each prediction from being stored, None where it is durable; all in one commit, if all can be."""

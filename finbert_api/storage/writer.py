@@ -12,6 +12,7 @@ import psycopg
 
 from finbert_api.observability.metrics import Metrics
 from finbert_api.storage.connections import BoundedConnection
+from finbert_api.storage.statements import Statements
 from finbert_api.storage.tables import PredictionRow
 from finbert_api.storage.transactions import is_passing, storage_unavailable
 
@@ -39,6 +40,34 @@ class Joined(NamedTuple):
     place: int
 
 
+class _Errand:
+    """What a caller does while its row is on its way: done once, and what it raises kept for that caller."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._is_done = False
+        self._fault: Exception | None = None
+
+    def run(self) -> None:
+        """Does it, unless it was done."""
+        if self._is_done:
+            return
+        self._is_done = True
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - the rows of other callers are on their way too
+            self._fault = error
+
+    def end(self) -> None:
+        """Raises what it raised."""
+        if self._fault is not None:
+            raise self._fault
+
+
+def _nothing() -> None:
+    pass
+
+
 class GroupWriter:
     """Writes the rows of all threads over one connection.
 
@@ -51,7 +80,7 @@ class GroupWriter:
     def __init__(self, connect: Callable[[], BoundedConnection], metrics: Metrics) -> None:
         self._connect = connect
         self._metrics = metrics
-        self._cursor: psycopg.RawCursor | None = None
+        self._statements: Statements | None = None
         self._close_connection: Callable[[], object] = lambda: None
         self._turn = threading.Lock()
         self._joining = threading.Lock()
@@ -75,17 +104,22 @@ class GroupWriter:
             self._gathering.rows.append(row)
             return Joined(self._gathering, len(self._gathering.rows) - 1)
 
-    def complete(self, joined: Joined) -> None:
-        """Returns once a row that joined is durable. Raises as `add` does."""
+    def complete(self, joined: Joined, meanwhile: Callable[[], None] = _nothing) -> None:
+        """Returns once a row that joined is durable. Raises as `add` does.
+
+        `meanwhile` is called once, in this thread: where possible while PostgreSQL is at work on the row.
+        """
         batch, place = joined
+        errand = _Errand(meanwhile)
         with self._joining:
             leads, batch.has_leader = not batch.has_leader, True
         if leads:
-            self._lead(batch)
-        else:
-            batch.written.wait()
+            self._lead(batch, errand)
+        errand.run()
+        batch.written.wait()
         if (fault := _told(batch.faults[place])) is not None:
             raise fault
+        errand.end()
 
     def add_all(self, rows: Sequence[Sequence[object]]) -> list[Exception | None]:
         """What kept each row, as `add` takes it, from being stored; None where it is durable.
@@ -93,59 +127,61 @@ class GroupWriter:
         They are one statement and one commit of their own, unless PostgreSQL refuses one of them.
         """
         with self._turn:
-            return [_told(fault) for fault in self._write(rows)]
+            return [_told(fault) for fault in self._write(rows, _nothing)]
 
-    def _lead(self, batch: _Batch) -> None:
+    def _lead(self, batch: _Batch, errand: _Errand) -> None:
         try:
+            if self._turn.locked():  # the write before is the time for it
+                errand.run()
             with self._turn:
                 with self._joining:
                     if self._gathering is batch:
                         self._gathering = _Batch()
-                batch.faults = self._write(batch.rows)
+                batch.faults = self._write(batch.rows, errand.run)
         finally:
             batch.written.set()
 
-    def _write(self, rows: Sequence[Sequence[object]]) -> list[Exception | None]:
+    def _write(self, rows: Sequence[Sequence[object]], meanwhile: Callable[[], None]) -> list[Exception | None]:
         """What kept each row from being stored; one that PostgreSQL refuses does not take the others with it."""
-        fault = self._try_to_insert(rows)
+        fault = self._try_to_insert(rows, meanwhile)
         if fault is None or len(rows) == 1:
             return [fault] * len(rows)
         faults: list[Exception | None] = []
         for row in rows:
             # Not the row's fault but the database's: no use in asking for each.
             if not isinstance(fault, psycopg.OperationalError):
-                fault = self._try_to_insert([row])
+                fault = self._try_to_insert([row], _nothing)
             faults.append(fault)
         return faults
 
-    def _try_to_insert(self, rows: Sequence[Sequence[object]]) -> Exception | None:
+    def _try_to_insert(self, rows: Sequence[Sequence[object]], meanwhile: Callable[[], None]) -> Exception | None:
         """One quick retry when the fault may be a passing one, such as a connection that was dropped while idle.
 
         After a commit whose answer was lost, it finds the rows there and leaves them.
         """
         try:
             try:
-                self._insert(rows)
+                self._insert(rows, meanwhile)
             except psycopg.OperationalError as error:
                 if not is_passing(error):
                     raise
-                self._insert(rows)
+                self._insert(rows, meanwhile)
         except Exception as error:  # noqa: BLE001 - it is raised to each caller that it concerns
             return error
         return None
 
-    def _insert(self, rows: Sequence[Sequence[object]]) -> None:
-        if self._cursor is None or self._cursor.connection.closed:
+    def _insert(self, rows: Sequence[Sequence[object]], meanwhile: Callable[[], None]) -> None:
+        if self._statements is None or self._statements.connection.closed:
             self._close_connection()
             connection = self._connect()
             self._close_connection = weakref.finalize(self, connection.close)
-            # With PostgreSQL's own placeholders there is nothing to translate in a statement, at each of its runs.
-            self._cursor = psycopg.RawCursor(connection)
+            self._statements = Statements(connection)
         values = [value for row in rows for value in row]
         begun = time.perf_counter()
         try:
             # What PostgreSQL would keep of a larger statement takes more of its memory than the planning takes time.
-            self._cursor.execute(_insert_statement(len(rows)), values, prepare=len(rows) <= LARGEST_BATCH)
+            is_kept = len(rows) <= LARGEST_BATCH
+            self._statements.run(_insert_statement(len(rows)), values, is_kept=is_kept, meanwhile=meanwhile)
         finally:
             self._metrics.queried("insert", time.perf_counter() - begun)
 

@@ -3,6 +3,7 @@
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from uuid import UUID
 
 import psycopg
@@ -15,6 +16,10 @@ from finbert_api.storage.predictions import PredictionStore
 from finbert_api.storage.writer import LARGEST_BATCH
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO predictions%'"
+
+
+def connection_of(store):
+    return store._writer._statements.connection
 
 
 @pytest.fixture
@@ -33,12 +38,12 @@ def writing(app, elsewhere, database_url):
             self.store = PredictionStore()
             self._pool = pool
 
-        def add(self, made):
-            """A future that ends when `add` does."""
+        def add(self, made, meanwhile=lambda: None):
+            """A future that ends when the prediction is stored."""
 
             def run():
                 with app.app_context():
-                    self.store.add(made)
+                    self.store.complete(self.store.join(made), meanwhile)
                     # Asked before anything else can commit: what add has returned for is durable by then.
                     with psycopg.connect(database_url) as other:
                         return other.execute(
@@ -48,10 +53,10 @@ def writing(app, elsewhere, database_url):
             return self._pool.submit(run)
 
         @contextmanager
-        def held(self):
+        def held(self, meanwhile=lambda: None):
             with psycopg.connect(database_url) as blocker:
                 blocker.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
-                first = self.add(prediction())
+                first = self.add(prediction(), meanwhile)
                 wait_for(lambda: elsewhere.execute(WAITING).fetchone(), "the first write to wait")
                 yield first
 
@@ -91,10 +96,10 @@ def test_rows_that_joined_are_written_together_by_the_first_of_their_callers(app
         joined = [writing.store.join(each) for each in made]
         assert elsewhere.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
         # Any of them may be first, and none has to wait for another's caller.
-        writing.store.complete(joined[2])
+        writing.store.complete(joined[2], lambda: None)
         assert elsewhere.execute("SELECT count(*) FROM predictions GROUP BY xmin::text").fetchall() == [(5,)]
         for each in joined:
-            writing.store.complete(each)
+            writing.store.complete(each, lambda: None)
     assert elsewhere.execute("SELECT count(*) FROM predictions").fetchone() == (5,)
 
 
@@ -105,9 +110,45 @@ def test_a_row_whose_caller_left_is_written_with_the_next_one(app, writing, else
     assert elsewhere.execute("SELECT count(*) FROM predictions GROUP BY xmin::text").fetchall() == [(2,)]
 
 
+def test_what_a_caller_has_to_do_meanwhile_is_done_while_postgresql_is_at_work(writing):
+    assert writing.add(prediction()).result() == 1  # the statement is known there from now on
+    done = [Event() for _ in range(3)]
+    with writing.held(done[0].set) as first:
+        futures = [first, *(writing.add(prediction(), each.set) for each in done[1:])]
+        assert all(each.wait(10) for each in done)
+        assert not any(future.done() for future in futures)
+    assert [future.result() for future in futures] == [1] * 3
+
+
+def test_what_fails_meanwhile_concerns_its_own_caller_alone(app, writing, elsewhere):
+    assert writing.add(prediction()).result() == 1
+    connection = connection_of(writing.store)
+    joined = [writing.store.join(prediction()) for _ in range(3)]
+    with app.app_context():
+        with pytest.raises(ZeroDivisionError):
+            writing.store.complete(joined[0], lambda: 1 / 0)
+        for each in joined[1:]:
+            writing.store.complete(each, lambda: None)
+    assert elsewhere.execute("SELECT count(*) FROM predictions").fetchone() == (4,)
+    assert connection_of(writing.store) is connection
+
+
+def test_what_there_is_to_do_meanwhile_is_done_once_whatever_becomes_of_the_write(app, writing, elsewhere):
+    done = []
+    assert writing.add(prediction()).result() == 1
+    with writing.held(lambda: done.append("tried again")) as first:
+        elsewhere.execute("SELECT pg_terminate_backend(%s)", elsewhere.execute(WAITING).fetchone())
+    assert first.result() == 1
+    with app.app_context():
+        refused = writing.store.join(prediction(source="s" * 101))
+        with pytest.raises(StorageUnavailable):
+            writing.store.complete(refused, lambda: done.append("refused"))
+    assert done == ["tried again", "refused"]
+
+
 def test_a_connection_that_was_dropped_while_idle_loses_no_row(app, writing, elsewhere):
     assert writing.add(prediction()).result() == 1
-    elsewhere.execute("SELECT pg_terminate_backend(%s)", [writing.store._writer._cursor.connection.info.backend_pid])
+    elsewhere.execute("SELECT pg_terminate_backend(%s)", [connection_of(writing.store).info.backend_pid])
     assert writing.add(prediction()).result() == 1
 
 
@@ -168,7 +209,7 @@ def test_of_many_rows_of_one_caller_the_one_that_is_refused_fails_alone(writing,
 def test_statements_of_many_rows_are_not_kept_by_postgresql(writing):
     for count in range(LARGEST_BATCH - 1, LARGEST_BATCH + 10):
         writing.store.add_all([prediction() for _ in range(count)])
-    kept = writing.store._writer._cursor.connection.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    kept = connection_of(writing.store).execute("SELECT statement FROM pg_prepared_statements").fetchall()
     assert len(kept) == 2
 
 
@@ -176,7 +217,7 @@ def test_the_connection_ends_with_the_store(app, elsewhere):
     with app.app_context():
         store = PredictionStore()
         store.add(prediction())
-    pid = store._writer._cursor.connection.info.backend_pid
+    pid = connection_of(store).info.backend_pid
     del store
     gc.collect()
     wait_for(
