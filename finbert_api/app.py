@@ -31,6 +31,7 @@ from finbert_api.inference.engine import Engine
 from finbert_api.inference.registry import HostShare, artifact_tokenizer, find_artifact, load_engine
 from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.observability.cloudwatch import CloudWatchMetrics, sender
+from finbert_api.observability.deferred import DeferredMetrics
 from finbert_api.observability.logging import logging_config
 from finbert_api.observability.metrics import CombinedMetrics, Metrics
 from finbert_api.observability.prometheus import PrometheusMetrics
@@ -144,13 +145,13 @@ def _metrics(settings: Settings) -> Metrics:
         case "none":
             return Metrics()
         case "prometheus":
-            return PrometheusMetrics()
+            return DeferredMetrics(PrometheusMetrics())
         case "cloudwatch":
-            return CloudWatchMetrics(sender(settings.cloudwatch_namespace))
+            return DeferredMetrics(CloudWatchMetrics(sender(settings.cloudwatch_namespace)))
         case _:
             prometheus = PrometheusMetrics()
             cloudwatch = CloudWatchMetrics(sender(settings.cloudwatch_namespace), prometheus.cloudwatch_failed)
-            return CombinedMetrics([prometheus, cloudwatch])
+            return DeferredMetrics(CombinedMetrics([prometheus, cloudwatch]))
 
 
 def _tracing(settings: Settings, app: Flask) -> Tracing:

@@ -38,13 +38,14 @@ def gunicorn_with(**values):
 
 @contextmanager
 def running(settings, engine):
-    """An application whose database connections are closed at the end."""
+    """An application whose database connections and threads are closed at the end."""
     app = create_app(settings, engine)
     app.testing = True
     # Errors are answered as in production, where nobody debugs.
     app.config["PROPAGATE_EXCEPTIONS"] = False
     yield app
     app.extensions["finbert"].api_keys.close()
+    app.extensions["finbert"].metrics.close()
     with app.app_context():
         db.engine.dispose()
 

@@ -96,6 +96,7 @@ def test_what_a_worker_that_ended_had_counted_stays_counted(service):
 
     for _ in range(7):
         service.request("GET", "/api/v1/predictions")
+    wait_for(lambda: answered() == 7, "every worker to have counted")
     for _ in range(2):
         for worker in psutil.Process(service.process.pid).children():
             if len(worker.threads()) > 2:
