@@ -23,7 +23,7 @@ from finbert_api.api.problems import ProblemApi, register_error_handlers
 from finbert_api.api.shortcut import PredictShortcut
 from finbert_api.api.v1 import blueprint as v1
 from finbert_api.domain.errors import ArtifactError, SettingsError
-from finbert_api.extensions import db, migrate
+from finbert_api.extensions import db
 from finbert_api.gunicorn_worker import ADMISSION
 from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME, Artifact
 from finbert_api.inference.batching import EngineLimits
@@ -45,11 +45,12 @@ from finbert_api.services.idempotency import IdempotencyService
 from finbert_api.services.predict import PredictionService
 from finbert_api.services.scores import ScoreService
 from finbert_api.services.tokens import TokenService
-from finbert_api.settings import PROJECT_ROOT, Settings, available_cpus, settings_from_environment
+from finbert_api.settings import Settings, available_cpus, settings_from_environment
 from finbert_api.storage.analytics import AnalyticsStore
 from finbert_api.storage.api_keys import ApiKeyStore
 from finbert_api.storage.cache import LocalCache, NoCache, ScoreCache
-from finbert_api.storage.connections import bound_waits, engine_options, observe_statements
+from finbert_api.storage.connections import observe_statements
+from finbert_api.storage.database import bind_database
 from finbert_api.storage.feedback import FeedbackStore
 from finbert_api.storage.idempotency import IdempotencyStore
 from finbert_api.storage.key_watch import KeyWatch
@@ -82,15 +83,10 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
     app.config.update(
         OPENAPI,
-        SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(),
         # One more than is accepted: Werkzeug cuts a chunked body there without a word, and the parser sees it by this.
         MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES + 1,
     )
-    db.init_app(app)
-    with app.app_context():
-        bound_waits(db.engine)
-    migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
+    bind_database(app, settings.database_url)
     metrics = _metrics(settings)
     with app.app_context():
         observe_statements(db.engine, metrics)

@@ -78,8 +78,8 @@ class PredictionService:
 
         When it can't be stored it is returned all the same, `stored` False. `deadline` is in seconds of
         time.monotonic(). `meanwhile` is called with it once, where possible while it is being stored. `keep` stores it
-        in another way, and tells whether it did. Raises ModelUnavailable, Overloaded, DeadlinePassed, InferenceFailed,
-        and what `keep` and `meanwhile` raise.
+        in another way, without calling that, and tells whether it did. Raises ModelUnavailable, Overloaded,
+        DeadlinePassed, InferenceFailed, and what `keep` or `meanwhile` raises.
         """
         arrived = time.perf_counter()
         joined: list[tuple[Prediction, Joined]] = []
@@ -101,11 +101,7 @@ class PredictionService:
             prediction = _prediction(request_id, caller, (text, source), scored, scored_at - arrived)
             place = None
         with self._tracing.span("store"):
-            if keep:
-                stored = keep(prediction)
-                meanwhile(prediction)
-            else:
-                stored = self._keep(prediction, place, partial(meanwhile, prediction))
+            stored = keep(prediction) if keep else self._keep(prediction, place, partial(meanwhile, prediction))
         self._count(scored, cache_hit)
         return _outcome(prediction, scored, cache_hit, stored=stored, storage_seconds=time.perf_counter() - scored_at)
 
