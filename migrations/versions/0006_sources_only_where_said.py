@@ -1,7 +1,5 @@
 """A statement whose rows name no source leaves the rollup by source alone."""
 
-from types import ModuleType
-
 from alembic import context, op
 
 revision = "0006"
@@ -9,33 +7,22 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-ROLLUP_FUNCTION = """
-CREATE OR REPLACE FUNCTION roll_up_predictions() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE step CONSTANT integer := CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END;
-BEGIN
-    IF TG_OP = 'TRUNCATE' THEN
-        TRUNCATE prediction_rollup, source_rollup;
-        RETURN NULL;
-    END IF;
-    {by_key};
-    IF EXISTS (SELECT FROM changed WHERE source IS NOT NULL) THEN
-        {by_source};
-    END IF;
-    RETURN NULL;
-END
-$$
-"""
+IF_SAID = "IF EXISTS (SELECT FROM changed WHERE source IS NOT NULL) THEN {addition}; END IF"
 
 
-def rollups() -> ModuleType:
-    """The migration that made the rollups, and says what adds rows to them."""
-    return context.script.get_revision(down_revision).module
+def rollup_function(*, only_where_said: bool) -> str:
+    """The function of the migration that made the rollups, to take the place of the one there is."""
+    rollups = context.script.get_revision(down_revision).module
+    function = rollups.ROLLUP_FUNCTION.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+    if not only_where_said:
+        return function
+    _, by_source = rollups.additions("step", "changed")
+    return function.replace(by_source, IF_SAID.format(addition=by_source))
 
 
 def upgrade() -> None:
-    by_key, by_source = rollups().additions("step", "changed")
-    op.execute(ROLLUP_FUNCTION.format(by_key=by_key, by_source=by_source))
+    op.execute(rollup_function(only_where_said=True))
 
 
 def downgrade() -> None:
-    op.execute(rollups().ROLLUP_FUNCTION.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    op.execute(rollup_function(only_where_said=False))
