@@ -60,8 +60,8 @@ def load_engine(
     saying which check failed.
     """
     verify_files(artifact)
-    if saturates_int8_products(processor_flags()):
-        artifact = artifact.with_seven_bit_weights()
+    if (served := served_here(artifact)) is not artifact:
+        artifact = served
         logger.info("no VNNI on this processor", extra={"graph": artifact.model_path.name})
     tokenizer = artifact_tokenizer(artifact)
     session = (shared and _shared_session(artifact, intra_op_threads, shared)) or ModelSession(
@@ -70,6 +70,11 @@ def load_engine(
     verify_golden_texts(artifact.manifest, tokenizer, session)
     release_freed_memory()  # of what loading took; with BERT-base some 10 MB of a worker
     return BatchingEngine(artifact.manifest, tokenizer, session, limits, metrics)
+
+
+def served_here(artifact: Artifact) -> Artifact:
+    """The artifact with the graph that this processor computes rightly: of 7-bit weights, if any, without VNNI."""
+    return artifact.with_seven_bit_weights() if saturates_int8_products(processor_flags()) else artifact
 
 
 def artifact_tokenizer(artifact: Artifact) -> TextTokenizer:

@@ -18,6 +18,7 @@ from finbert_api.domain.identifiers import created_at, first_request_id
 from finbert_api.domain.prediction import PredictionFilter
 from finbert_api.domain.sentiment import Label, Sentiment
 from finbert_api.extensions import db
+from finbert_api.storage.connections import POOL_SIZE
 from finbert_api.storage.predictions import PredictionStore
 from finbert_api.storage.selections import count_query, rows_query
 
@@ -150,7 +151,7 @@ def test_more_threads_than_connections_read_in_turn(app, store):
         with app.app_context():
             return store.page(1, None, ANY, None).total_count
 
-    with ThreadPoolExecutor(64) as pool:
+    with ThreadPoolExecutor(4 * POOL_SIZE) as pool:
         assert list(pool.map(read, range(256))) == [1] * 256
 
 

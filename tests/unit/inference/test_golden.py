@@ -6,6 +6,7 @@ import pytest
 from finbert_api.domain.errors import ArtifactError
 from finbert_api.inference.artifact import GoldenText, read_artifact
 from finbert_api.inference.golden import verify_golden_texts
+from finbert_api.inference.registry import served_here
 from finbert_api.inference.session import ModelSession
 from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.settings import BUNDLED_MODEL
@@ -13,7 +14,7 @@ from finbert_api.settings import BUNDLED_MODEL
 
 @pytest.fixture(scope="module")
 def parts():
-    artifact = read_artifact(BUNDLED_MODEL)
+    artifact = served_here(read_artifact(BUNDLED_MODEL))
     return (
         artifact.manifest,
         TextTokenizer(artifact.tokenizer_path, artifact.manifest.max_tokens),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finbert_api.inference.prepacked import GRAPH_NAME, SEAL_NAME, WEIGHTS_NAME, prepacked_graph
-from finbert_api.inference.registry import HostShare, find_artifact, load_engine
+from finbert_api.inference.registry import HostShare, find_artifact, load_engine, served_here
 from finbert_api.inference.session import ModelSession
 from finbert_api.settings import BUNDLED_MODEL, PROJECT_ROOT
 
@@ -101,8 +101,9 @@ def test_an_engine_without_a_usable_folder_has_weights_of_its_own(artifact, tmp_
     assert line["level"] == "WARNING"
 
 
-def test_an_engine_maps_the_shared_weights(artifact, make):
-    graph = make()
+def test_an_engine_maps_the_shared_weights(artifact, tmp_path):
+    served = served_here(artifact)
+    graph = prepacked_graph(served.model_path, served.manifest.model_digest, tmp_path / "cache")
     engine = load_engine(artifact, shared=HostShare(graph.parent.parent, 1))
     assert str(graph.parent / WEIGHTS_NAME) in Path("/proc/self/maps").read_text(encoding="utf-8")
     engine.close()
