@@ -15,8 +15,11 @@ BATCH_TOKENS = 2048
 def onnx_scores(
     model: Path, tokenizer: TextTokenizer, texts: Sequence[str], progress: Progress = silent, desc: str | None = None
 ) -> np.ndarray:
-    """Scores after softmax, float64 [texts, labels], through the tokenizer and session that serving uses."""
-    session = ModelSession(model, intra_op_threads=0)
+    """Scores after softmax, float64 [texts, labels], through the tokenizer and session that serving uses.
+
+    They are the graph's, whatever processor this is: one without VNNI would serve another graph than that of 8 bits.
+    """
+    session = ModelSession(model, intra_op_threads=0, exact_sums=True)
     tokens = [tokenizer.tokenize(text).ids for text in texts]
     batches = batches_by_length(tokens)
     scores: dict[int, np.ndarray] = {}
