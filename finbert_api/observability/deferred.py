@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from finbert_api.observability.metrics import Metrics
+from finbert_api.observability.metrics import Metrics, define_events
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,4 @@ def _noting(name: str) -> Callable[..., None]:
     return note
 
 
-for _name in vars(Metrics).keys() - vars(DeferredMetrics).keys():
-    if not _name.startswith("_"):
-        setattr(DeferredMetrics, _name, _noting(_name))
+define_events(DeferredMetrics, _noting)

@@ -72,6 +72,13 @@ def operation_of(statement: str) -> str:
     return first_word if first_word in OPERATIONS else "other"
 
 
+def define_events(kind: type[Metrics], event_named: Callable[[str], Callable[..., None]]) -> None:
+    """Gives a class every event that it does not define itself, each as `event_named` makes it of the event's name."""
+    for name in vars(Metrics).keys() - vars(kind).keys():
+        if not name.startswith("_"):
+            setattr(kind, name, event_named(name))
+
+
 class CombinedMetrics(Metrics):
     """Tells several of each event; the exposition is that of the first that has one."""
 
@@ -91,6 +98,4 @@ def _to_each(name: str) -> Callable[..., None]:
     return tell
 
 
-for _event in vars(Metrics).keys() - vars(CombinedMetrics).keys():
-    if not _event.startswith("_"):
-        setattr(CombinedMetrics, _event, _to_each(_event))
+define_events(CombinedMetrics, _to_each)

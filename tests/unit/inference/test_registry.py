@@ -42,9 +42,8 @@ def test_a_changed_artifact_never_becomes_an_engine(artifact_dir):
 
 def test_a_processor_without_vnni_is_served_by_the_graph_of_seven_bits(monkeypatch, log_lines):
     artifact = find_artifact(BUNDLED_MODEL, None)
-    if (
-        served_here(artifact) is not artifact
-    ):  # then this processor's golden scores of the graph of eight bits are wrong
+    # A processor that is without VNNI itself computes the golden scores of the graph of eight bits wrongly.
+    if served_here(artifact) is not artifact:
         monkeypatch.setattr("finbert_api.inference.registry.verify_golden_texts", lambda *_: None)
     identities = set()
     for flags in ({"avx2", "avx512_vnni"}, {"avx2"}):
