@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from finbert_api.observability.metrics import Metrics, operation_of
+from finbert_api.storage.pool import FairPool
 
 # Shorter than a client's patience and than the 25 s a request may take: a database that hangs must not hang us.
 CONNECT_TIMEOUT_SECONDS = 2
@@ -54,8 +55,9 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 
 def engine_options() -> dict[str, object]:
-    """Options for SQLAlchemy's engine: a small pool, and every wait bounded."""
+    """Options for SQLAlchemy's engine: a small fair pool, and every wait bounded."""
     return {
+        "poolclass": FairPool,
         "pool_size": POOL_SIZE,
         "max_overflow": 0,
         "pool_timeout": POOL_TIMEOUT_SECONDS,

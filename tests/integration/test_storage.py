@@ -151,7 +151,7 @@ def test_more_threads_than_connections_read_in_turn(app, store):
         with app.app_context():
             return store.page(1, None, ANY, None).total_count
 
-    with ThreadPoolExecutor(4 * POOL_SIZE) as pool:
+    with ThreadPoolExecutor(16 * POOL_SIZE) as pool:
         assert list(pool.map(read, range(256))) == [1] * 256
 
 
