@@ -38,11 +38,12 @@ from benchmarks.sameness import session_difference, worker_difference
 from benchmarks.shapes import random_batch
 from finbert_api.domain.errors import FinbertError
 from finbert_api.inference.artifact import read_artifact
+from finbert_api.inference.batching import batches_by_length
 from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.modelling import parity
 from finbert_api.modelling.checkpoint import Checkpoint, load_checkpoint
 from finbert_api.modelling.publish import export_artifact
-from finbert_api.modelling.scoring import batches_by_length
+from finbert_api.modelling.scoring import BATCH_TOKENS
 from finbert_api.settings import BUNDLED_MODEL, available_cpus
 
 PYTORCH, PLAIN, FUSED, FP32, DYNAMIC, INT8 = (
@@ -211,7 +212,7 @@ def _agreement(checkpoint: Checkpoint) -> dict[str, Any]:
 def _scores(graph: Path, tokens: Sequence[Sequence[int]]) -> np.ndarray:
     session = raw_session(str(graph), available_cpus())
     scores = np.empty((len(tokens), 3))
-    for rows in tqdm(batches_by_length(tokens), desc=f"{graph.stem} scores"):
+    for rows in tqdm(batches_by_length(tokens, BATCH_TOKENS), desc=f"{graph.stem} scores"):
         logits = session.run(None, feeds(session, [tokens[row] for row in rows]))[0]
         scores[rows] = torch.softmax(torch.tensor(logits, dtype=torch.float64), dim=-1).numpy()
     return scores

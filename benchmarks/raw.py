@@ -20,8 +20,8 @@ import numpy as np
 import onnxruntime
 from tqdm import tqdm
 
+from finbert_api.inference.batching import batches_by_length
 from finbert_api.inference.session import padded
-from finbert_api.modelling.scoring import batches_by_length
 from finbert_api.settings import PROJECT_ROOT
 
 _SEED = 3

@@ -78,6 +78,21 @@ def next_batch(waiting: Sequence[WaitingText], max_batch_tokens: int) -> list[Wa
     return sorted(batch, key=lambda text: len(text.ids))
 
 
+def batches_by_length(tokens: Sequence[Sequence[int]], batch_tokens: int) -> list[list[int]]:
+    """Positions of the texts, similar lengths together, so many a batch that its padded size is within the limit.
+
+    A text that alone is longer than the limit makes a batch of its own.
+    """
+    batches: list[list[int]] = []
+    for row in sorted(range(len(tokens)), key=lambda row: len(tokens[row])):
+        # Sorted by length, so that this row sets the padded length of the batch it joins.
+        if batches and (len(batches[-1]) + 1) * len(tokens[row]) <= batch_tokens:
+            batches[-1].append(row)
+        else:
+            batches.append([row])
+    return batches
+
+
 def token_count(texts: Iterable[WaitingText]) -> int:
     """Tokens of all these texts together, padding not counted."""
     return sum(len(text.ids) for text in texts)

@@ -67,7 +67,8 @@ def load_engine(
     session = (shared and _shared_session(artifact, intra_op_threads, shared)) or ModelSession(
         artifact.model_path, intra_op_threads
     )
-    verify_golden_texts(artifact.manifest, tokenizer, session)
+    limits = limits or EngineLimits()
+    verify_golden_texts(artifact.manifest, tokenizer, session, limits.max_batch_tokens)
     release_freed_memory()  # of what loading took; with BERT-base some 10 MB of a worker
     return BatchingEngine(artifact.manifest, tokenizer, session, limits, metrics)
 

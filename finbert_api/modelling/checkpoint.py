@@ -16,7 +16,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from finbert_api.domain.errors import CheckpointError
 from finbert_api.domain.progress import Progress, silent
 from finbert_api.domain.sentiment import Label
-from finbert_api.modelling.scoring import batches_by_length
+from finbert_api.inference.batching import batches_by_length
+from finbert_api.modelling.scoring import BATCH_TOKENS
 
 TRAINING_NAME = "training.json"
 HUB_FILES = ["*.json", "vocab.txt", "*.safetensors", "pytorch_model*.bin"]
@@ -52,7 +53,7 @@ class Checkpoint:
         """Scores after softmax, float64 [texts, labels] in the order of `labels`, as PyTorch computes them."""
         tokens = [self.token_ids(text) for text in texts]
         scores = np.empty((len(texts), len(self.labels)))
-        for rows in progress(batches_by_length(tokens), desc="PyTorch scores"):
+        for rows in progress(batches_by_length(tokens, BATCH_TOKENS), desc="PyTorch scores"):
             batch = self.tokenizer.pad({"input_ids": [tokens[row] for row in rows]}, return_tensors="pt")
             with torch.inference_mode():
                 logits = self.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits

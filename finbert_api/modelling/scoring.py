@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from finbert_api.domain.progress import Progress, silent
+from finbert_api.inference.batching import batches_by_length
 from finbert_api.inference.session import ModelSession
 from finbert_api.inference.tokenizer import TextTokenizer
 
@@ -21,25 +22,10 @@ def onnx_scores(
     """
     session = ModelSession(model, intra_op_threads=0, exact_sums=True)
     tokens = [tokenizer.tokenize(text).ids for text in texts]
-    batches = batches_by_length(tokens)
+    batches = batches_by_length(tokens, BATCH_TOKENS)
     scores: dict[int, np.ndarray] = {}
     for rows in progress(batches, total=len(batches), desc=desc):
         logits = session.run([tokens[row] for row in rows]).astype(np.float64)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores.update(zip(rows, exponentials / exponentials.sum(axis=1, keepdims=True), strict=True))
     return np.stack([scores[row] for row in range(len(texts))])
-
-
-def batches_by_length(tokens: Sequence[Sequence[int]], batch_tokens: int = BATCH_TOKENS) -> list[list[int]]:
-    """Positions of the texts, similar lengths together, so many a batch that its padded size is within the limit.
-
-    A text that alone is longer than the limit makes a batch of its own.
-    """
-    batches: list[list[int]] = []
-    for row in sorted(range(len(tokens)), key=lambda row: len(tokens[row])):
-        # Sorted by length, so that this row sets the padded length of the batch it joins.
-        if batches and (len(batches[-1]) + 1) * len(tokens[row]) <= batch_tokens:
-            batches[-1].append(row)
-        else:
-            batches.append([row])
-    return batches

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finbert_api.inference.batching import ReturningCallers, TokenRate, WaitingText, next_batch, token_count
+from finbert_api.inference.batching import (
+    ReturningCallers,
+    TokenRate,
+    WaitingText,
+    batches_by_length,
+    next_batch,
+    token_count,
+)
 
 
 def waiting(*lengths):
@@ -21,6 +28,14 @@ def test_a_batch_keeps_the_budget_and_never_leaves_the_oldest_behind(lengths, bu
     assert len(set(batch)) == len(batch)
     assert set(batch) <= set(texts)
     assert len(batch) == 1 or len(batch) * max(lengths_of(batch)) <= budget
+
+
+@given(st.lists(st.integers(1, 60), max_size=40), st.integers(10, 100))
+def test_batches_hold_every_text_once_and_stay_within_the_limit(lengths, limit):
+    batches = batches_by_length([[0] * length for length in lengths], limit)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(lengths[row] for row in batch) <= limit
 
 
 @given(st.lists(st.integers(1, 512), min_size=1, max_size=60), st.integers(1, 4096))

@@ -26,6 +26,41 @@ def test_the_bundled_model_computes_its_golden_scores_here(parts):
     verify_golden_texts(*parts)
 
 
+def test_they_run_in_batches_of_the_budget_and_one_runs_alone(parts):
+    manifest, tokenizer, session = parts
+    runs = []
+
+    class Watched:
+        def run(self, batch):
+            runs.append(batch)
+            return session.run(batch)
+
+    verify_golden_texts(manifest, tokenizer, Watched(), max_batch_tokens=100)
+    *batches, alone = runs
+    assert len(alone) == 1
+    assert all(len(batch) * max(map(len, batch)) <= 100 for batch in batches)
+    assert len(batches) < len(manifest.golden_texts)
+    assert sorted(ids for batch in batches for ids in batch) == sorted(
+        tokenizer.tokenize(golden.text).ids for golden in manifest.golden_texts
+    )
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_one_wrong_text_of_a_batch_is_found(parts, place):
+    manifest, tokenizer, session = parts
+    wrong = sorted(manifest.golden_texts, key=lambda golden: len(tokenizer.tokenize(golden.text).ids))[place]
+
+    class Wrong:
+        def run(self, batch):
+            logits = np.array(session.run(batch))
+            logits[[ids == tokenizer.tokenize(wrong.text).ids for ids in batch]] += [3.0, 0.0, -3.0]
+            return logits
+
+    with pytest.raises(ArtifactError) as raised:
+        verify_golden_texts(manifest, tokenizer, Wrong())
+    assert repr(wrong.text) in str(raised.value)
+
+
 def test_labels_in_another_order_are_found(parts):
     manifest, tokenizer, session = parts
     swapped = replace(manifest, labels=(manifest.labels[1], manifest.labels[0], manifest.labels[2]))
@@ -38,7 +73,7 @@ def test_a_graph_that_computes_nonsense_is_found(parts):
 
     class Broken:
         def run(self, batch):
-            return [np.array([float("nan"), 0.0, 0.0], dtype="float32")]
+            return np.array([[float("nan"), 0.0, 0.0]] * len(batch), dtype="float32")
 
     with pytest.raises(ArtifactError, match="golden text"):
         verify_golden_texts(manifest, tokenizer, Broken())
