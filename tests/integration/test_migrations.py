@@ -1,5 +1,8 @@
 """The migrations, forwards and backwards on a real PostgreSQL."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -55,6 +58,20 @@ def test_every_step_goes_forwards_backwards_and_forwards_again(context, url):
 def test_the_tables_in_code_are_those_that_the_migrations_make(context):
     upgrade()
     check()
+
+
+def test_flasks_own_command_knows_the_migrations(url):
+    for command in (["upgrade"], ["check"]):
+        result = subprocess.run(
+            [sys.executable, "-m", "flask", "db", *command],
+            cwd=PROJECT_ROOT,
+            env=os.environ | {"DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+    assert "predictions" in objects(url)
 
 
 def test_two_hosts_that_migrate_at_once_both_succeed(url):
