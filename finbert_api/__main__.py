@@ -4,8 +4,6 @@ import os
 import signal
 import sys
 
-from finbert_api.cli.main import finbert
-
 # glibc keeps freed memory for each thread, and gives no other thread anything of it: under five times the load the
 # service grew by 1.7 MB a minute with these caches and by 0.2 without, and was as fast. What a process is started with
 # decides, so the image says the same.
@@ -20,8 +18,10 @@ def main() -> None:
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _frame: sys.exit(128 + number))
     if sys.argv[1:2] == ["run"] and TUNABLES not in os.environ:
-        # Now, when next to nothing is imported yet.
+        # Now, when nothing is imported yet that would be imported twice.
         os.execve(sys.executable, sys.orig_argv, os.environ | {TUNABLES: WITHOUT_THREAD_CACHES})  # noqa: S606 - ourselves
+    from finbert_api.cli.main import finbert  # noqa: PLC0415 - only now, as said above
+
     finbert(prog_name="finbert")
 
 

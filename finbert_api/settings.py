@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from finbert_api.domain.errors import SettingsError
 
 PROJECT_ROOT = Path(__file__).parent.parent
@@ -245,6 +242,10 @@ class _Reader:
         value = self.text(name)
         if value is None:
             return None
+        # Here, since a command that starts a database of its own need not wait for SQLAlchemy before.
+        from sqlalchemy.engine import make_url  # noqa: PLC0415
+        from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
         try:
             url = make_url(value)
         except (ArgumentError, ValueError):  # the latter for a port that is no number

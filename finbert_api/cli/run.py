@@ -15,6 +15,7 @@ import click
 from gunicorn.app.base import BaseApplication
 
 from finbert_api.cli.database import database_settings
+from finbert_api.cli.main import imported
 from finbert_api.domain.errors import SettingsError, StorageUnavailable
 from finbert_api.settings import Settings
 
@@ -34,8 +35,8 @@ def run() -> None:
         # In a process of its own, which leaves nothing behind in the one that the workers are forked from. That one
         # imports meanwhile what the workers will share.
         with subprocess.Popen([sys.executable, "-m", "finbert_api", "migrate"]) as migration:
-            configuration = import_module("finbert_api.gunicorn_conf")
-            import_module("finbert_api.app")
+            configuration = imported("finbert_api.gunicorn_conf")
+            imported("finbert_api.app")
         if migration.returncode != 0:
             configuration.on_exit(None)
             raise StorageUnavailable("the migrations failed, as said above; nothing was started")
