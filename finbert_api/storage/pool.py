@@ -1,5 +1,6 @@
 """A pool of connections that serves its callers in the order they came."""
 
+import logging
 import threading
 from collections import deque
 from typing import Any
@@ -17,6 +18,8 @@ class FairPool(QueuePool):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        # Named after this class, its lines would escape the level that SQLAlchemy's have.
+        self.logger = logging.getLogger("sqlalchemy.pool")
         self.line = Line(self.size())
 
     def _do_get(self) -> ConnectionPoolEntry:
