@@ -63,3 +63,8 @@ def write_artifact(directory, rose=POSITIVE):
     )
     write_manifest(directory, manifest)
     return read_artifact(directory)
+
+
+def text_of(tokens, word="x"):
+    """A text that the words artifact reads as that many tokens."""
+    return " ".join([word] * (tokens - 2))

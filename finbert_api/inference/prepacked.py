@@ -85,6 +85,7 @@ def _make(model_path: Path, folder: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
+        options.enable_mem_reuse = False  # as in the sessions that serve: half of the time, the same files
         options.optimized_model_filepath = str(staging / GRAPH_NAME)
         for name, value in (
             ("optimized_model_external_initializers_file_name", WEIGHTS_NAME),
