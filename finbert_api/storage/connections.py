@@ -59,7 +59,6 @@ def engine_options() -> dict[str, object]:
     return {
         "poolclass": FairPool,
         "pool_size": POOL_SIZE,
-        "max_overflow": 0,
         "pool_timeout": POOL_TIMEOUT_SECONDS,
         # A connection that the server dropped while it was idle is replaced before it fails a request.
         "pool_pre_ping": True,

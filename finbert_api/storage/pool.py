@@ -10,14 +10,15 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 
 class FairPool(QueuePool):
-    """SQLAlchemy's pool without overflow, and with a line in front of it.
+    """SQLAlchemy's pool with a line in front of it, which lets in as many as there may be connections.
 
     In QueuePool's a thread that gives its connection back may take it again before the one that waits for it has woken
     up: of more busy threads than connections the first few keep them all, and the others wait until their time is up.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        # The line is the bound. At one of its own QueuePool would start over, and so enter the line a second time.
+        super().__init__(*arguments, **options | {"max_overflow": -1})
         # Named after this class, its lines would escape the level that SQLAlchemy's have.
         self.logger = logging.getLogger("sqlalchemy.pool")
         self.line = Line(self.size())

@@ -15,7 +15,7 @@ def connect():
 
 
 def pool_of(size, creator=connect, timeout=LONG_SECONDS):
-    return FairPool(creator, pool_size=size, max_overflow=0, timeout=timeout)
+    return FairPool(creator, pool_size=size, timeout=timeout)
 
 
 def wait_for_line(pool, length):
@@ -63,8 +63,9 @@ def test_who_waited_too_long_is_told_and_takes_no_connection_with_it():
     assert pool.line.length == 0
 
 
-def test_a_connection_that_could_not_be_made_leaves_its_place_to_others():
-    answers = [OSError("refused")] * 3 + [connect()]
+@pytest.mark.parametrize("is_lost_before", [False, True])
+def test_a_connection_that_could_not_be_made_leaves_its_place_to_others(is_lost_before):
+    answers = [connect()] * is_lost_before + [OSError("refused")] * 3 + [connect()]
 
     def creator():
         answer = answers.pop(0)
@@ -73,6 +74,8 @@ def test_a_connection_that_could_not_be_made_leaves_its_place_to_others():
         return answer
 
     pool = pool_of(1, creator)
+    if is_lost_before:
+        pool.connect().invalidate()
     for _ in range(3):
         with pytest.raises(OSError, match="refused"):
             pool.connect()
@@ -85,6 +88,26 @@ def test_a_connection_that_was_lost_leaves_its_place_to_others():
         pool.connect().invalidate()
     pool.connect()  # nobody keeps it: it is given back
     pool.connect().close()
+
+
+def test_a_crowd_takes_no_more_connections_than_there_may_be_and_leaves_all_of_them():
+    made = []
+
+    def creator():
+        made.append(connect())
+        return made[-1]
+
+    for _ in range(50):
+        pool = pool_of(4, creator)
+        with ThreadPoolExecutor(16) as threads:
+            list(threads.map(lambda _: pool.connect().close(), range(100)))
+        assert len(made) <= 4
+        held = [pool.connect() for _ in range(4)]
+        assert pool.line.length == 0
+        for connection in held:
+            connection.close()
+        pool.dispose()
+        made.clear()
 
 
 def test_a_pool_made_anew_is_fair_too():
