@@ -18,6 +18,10 @@ def pool_of(size, creator=connect, timeout=LONG_SECONDS):
     return FairPool(creator, pool_size=size, timeout=timeout)
 
 
+def take_and_give_back(pool):
+    pool.connect().close()
+
+
 def wait_for_line(pool, length):
     wait_for(lambda: pool.line.length == length, f"{length} in the line")
 
@@ -100,7 +104,7 @@ def test_a_crowd_takes_no_more_connections_than_there_may_be_and_leaves_all_of_t
     for _ in range(50):
         pool = pool_of(4, creator)
         with ThreadPoolExecutor(16) as threads:
-            list(threads.map(lambda _: pool.connect().close(), range(100)))
+            list(threads.map(take_and_give_back, [pool] * 100))
         assert len(made) <= 4
         held = [pool.connect() for _ in range(4)]
         assert pool.line.length == 0
