@@ -30,7 +30,7 @@ CACHE_ENTRIES = "100"
 @clients_option
 @click.option("--times", type=click.FloatRange(1), default=5.0, show_default=True, help="Load over the peak's rate.")
 @click.option(
-    "--peak-seconds", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Of each closed loop."
+    "--peak-seconds", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Of each closed loop."
 )
 @click.option("--seconds", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Of the overload.")
 @click.option(
