@@ -33,8 +33,8 @@ def started_engine(artifact, limits=None):
 
 
 @pytest.fixture
-def engine_and_session(artifact):
-    with started_engine(artifact) as both:
+def engine_and_session(words):
+    with started_engine(words) as both:
         yield both
 
 
@@ -230,7 +230,7 @@ def test_a_text_that_fails_fails_for_all_who_wait_and_is_tried_again_afterwards(
     assert service.score("rose", later())[1] is False
 
 
-def test_when_the_engine_has_no_room_for_the_first_it_has_none_for_the_others(artifact):
+def test_when_the_engine_has_no_room_for_the_first_it_has_none_for_the_others(words):
     class SlowCache(NoCache):
         gate = threading.Event()
         asked = threading.Event()
@@ -239,7 +239,7 @@ def test_when_the_engine_has_no_room_for_the_first_it_has_none_for_the_others(ar
             self.asked.set()
             self.gate.wait(30)
 
-    with started_engine(artifact, EngineLimits(max_queue_tokens=1)) as (engine, session), ThreadPoolExecutor(4) as pool:
+    with started_engine(words, EngineLimits(max_queue_tokens=1)) as (engine, session), ThreadPoolExecutor(4) as pool:
         running = engine.submit("fell", later())
         service = ScoreService(engine, cache := SlowCache(), ALL)
         leader = pool.submit(service.score, "rose", later())

@@ -3,41 +3,16 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from held_session import HeldSession
 from support import later, wait_for
 from word_artifact import NEGATIVE, NEUTRAL, POSITIVE
 
 from finbert_api.domain.errors import DeadlinePassed, InferenceFailed, ModelUnavailable, Overloaded
-from finbert_api.inference.batching import EngineLimits
-from finbert_api.inference.engine import BatchingEngine
-from finbert_api.inference.session import ModelSession
-from finbert_api.inference.tokenizer import TextTokenizer
 from finbert_api.inference.unavailable_engine import UnavailableEngine
 from finbert_api.services.scores import ScoreService
 from finbert_api.storage.cache import LocalCache, NoCache
 
 ALL = 1000
 UNTOKENISABLE = "half \ud800"
-
-
-@pytest.fixture
-def session(artifact):
-    return HeldSession(ModelSession(artifact.model_path))
-
-
-@pytest.fixture
-def make_engine(artifact, session):
-    engines = []
-
-    def make(**limits):
-        tokenizer = TextTokenizer(artifact.tokenizer_path, artifact.manifest.max_tokens)
-        engines.append(BatchingEngine(artifact.manifest, tokenizer, session, EngineLimits(**limits)))
-        return engines[-1]
-
-    yield make
-    session.let(ALL)
-    for engine in engines:
-        engine.close()
 
 
 @pytest.fixture
