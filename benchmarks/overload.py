@@ -68,8 +68,7 @@ def overload(
                 over = bench.load(server, rate=rate, warm_up=warm_up, seconds=seconds)
         afterwards = closed_loop(best)
         stored = bench.stored()
-    answered = sum(each.answered for each in (*peaks.values(), before, over, afterwards))
-    warnings = sum(each.storage_warnings for each in (*peaks.values(), before, over, afterwards))
+    loads = (*peaks.values(), before, over, afterwards)
     window = samples.between(warm_up, warm_up + seconds)
     figures = {
         # The machine's speed drifts in a minute: the peak is what it was on either side of the overload.
@@ -88,9 +87,9 @@ def overload(
         "unsent": over.unsent,
         "rate_afterwards": afterwards.rate,
         "failed_afterwards": afterwards.failed,
-        "answered": answered,
+        "answered": sum(each.answered for each in loads),
         "stored": stored,
-        "storage_warnings": warnings,
+        "storage_warnings": sum(each.storage_warnings for each in loads),
         "memory_mb": [round(min(window.megabytes, default=0), 1), round(max(window.megabytes, default=0), 1)],
         "model": model,
         "machine": machine(available_cpus()),
