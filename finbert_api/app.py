@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from logging.config import dictConfig
 from typing import Any
 
@@ -25,11 +24,11 @@ from finbert_api.api.v1 import blueprint as v1
 from finbert_api.domain.errors import ArtifactError, SettingsError
 from finbert_api.extensions import db
 from finbert_api.gunicorn_worker import ADMISSION
-from finbert_api.inference.artifact import MODEL_NAME, TOKENIZER_NAME, Artifact
 from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import Engine
-from finbert_api.inference.registry import HostShare, artifact_tokenizer, find_artifact, load_engine
+from finbert_api.inference.registry import HostShare, load_engine
 from finbert_api.inference.unavailable_engine import UnavailableEngine
+from finbert_api.loading import served_artifact
 from finbert_api.observability.cloudwatch import CloudWatchMetrics, sender
 from finbert_api.observability.deferred import DeferredMetrics
 from finbert_api.observability.logging import logging_config
@@ -130,12 +129,6 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     return app
 
 
-def prepare_fork(settings: Settings) -> None:
-    """Loads what workers that are forked from this process can share: the tokenizer, and the modules by being here."""
-    with suppress(ArtifactError):  # each worker will say what is wrong, and live without a model
-        artifact_tokenizer(_artifact(settings))
-
-
 def _metrics(settings: Settings) -> Metrics:
     match settings.metrics_backend:
         case "none":
@@ -161,15 +154,9 @@ def _tracing(settings: Settings, app: Flask) -> Tracing:
     return tracing
 
 
-def _artifact(settings: Settings) -> Artifact:
-    artifact = find_artifact(settings.model_store, settings.model_stable)
-    moved = {MODEL_NAME: settings.onnx_model_path, TOKENIZER_NAME: settings.tokenizer_path}
-    return artifact.moved({name: path for name, path in moved.items() if path})
-
-
 def _load_engine(settings: Settings, metrics: Metrics) -> Engine:
     try:
-        artifact = _artifact(settings)
+        artifact = served_artifact(settings)
         limits = EngineLimits(settings.max_batch_tokens, settings.max_queue_tokens)
         host = HostShare(settings.prepacked_dir, available_cpus())
         engine = load_engine(artifact, max(1, host.processors // settings.web_concurrency), limits, metrics, host)

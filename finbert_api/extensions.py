@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 
@@ -16,4 +15,3 @@ if TYPE_CHECKING:  # a type checker can't follow the class that Flask-SQLAlchemy
     Model = Base
 else:
     Model = db.Model
-migrate = Migrate()

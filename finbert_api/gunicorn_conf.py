@@ -90,12 +90,9 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 
 def on_starting(_server: Any) -> None:
-    """Imports everything that a worker needs, to be shared by all."""
-    import_module("finbert_api.app").prepare_fork(_settings)
+    """Loads what all workers share."""
+    import_module("finbert_api.loading").load_ahead(_settings)
     SharedWindows(os.environ[WINDOWS_FILE]).close()  # made by one process: no connection of SQLite survives a fork
-    # The collector would write to the objects it looks at, and so copy the pages they lie on.
-    gc.collect()
-    gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 

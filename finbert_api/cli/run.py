@@ -4,10 +4,12 @@ import os
 import secrets
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import click
 from gunicorn.app.base import BaseApplication
 
 from finbert_api.cli.database import database_settings
-from finbert_api.cli.main import imported
+from finbert_api.cli.main import finbert, imported
 from finbert_api.domain.errors import SettingsError, StorageUnavailable
 from finbert_api.settings import Settings
 
@@ -25,7 +27,12 @@ EXAMPLE_TEXT = "The company beat earnings expectations and raised full-year guid
 @click.command()
 def run() -> None:
     """Start the service: database, migrations, workers; Ctrl-C stops it all."""
-    with database_settings() as settings:
+    with ExitStack() as until_the_end:
+        # What the migrations and the workers both need is imported, once, while the database starts.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            database = beside.submit(until_the_end.enter_context, database_settings())
+            imported("finbert_api.storage.database")
+        settings = database.result()
         _require_free_port(settings)
         api_key = settings.api_key or _kept_secret(settings.data_dir / "api_key")
         # The workers read their settings from the environment, as they do in production.
@@ -33,11 +40,15 @@ def run() -> None:
         os.environ["API_KEY"] = api_key
         os.environ["JWT_SECRET"] = settings.jwt_secret or _kept_secret(settings.data_dir / "jwt_secret")
         # In a process of its own, which leaves nothing behind in the one that the workers are forked from. That one
-        # imports meanwhile what the workers will share.
-        with subprocess.Popen([sys.executable, "-m", "finbert_api", "migrate"]) as migration:
+        # loads meanwhile what the workers will share.
+        migration = get_context("fork").Process(target=finbert, args=(["migrate"], "finbert"))
+        migration.start()
+        try:
             configuration = imported("finbert_api.gunicorn_conf")
-            imported("finbert_api.app")
-        if migration.returncode != 0:
+            imported("finbert_api.loading").load_ahead(settings)
+        finally:
+            migration.join()
+        if migration.exitcode != 0:
             configuration.on_exit(None)
             raise StorageUnavailable("the migrations failed, as said above; nothing was started")
         LocalServer(_announcer(settings, api_key)).run()

@@ -48,6 +48,11 @@ def prepacked_graph(model_path: Path, digest: str, cache: Path) -> Path:
     return folder / GRAPH_NAME
 
 
+def is_prepacked(digest: str, cache: Path) -> bool:
+    """Whether the cache folder holds an intact pre-packed form of a graph with this sha256."""
+    return _fault(cache / _key(digest)) is None
+
+
 def _key(digest: str) -> str:
     parts = [digest, onnxruntime.__version__, *sorted(processor_flags())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -10,7 +10,7 @@ from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import BatchingEngine
 from finbert_api.inference.golden import verify_golden_texts
 from finbert_api.inference.memory import release_freed_memory
-from finbert_api.inference.prepacked import prepacked_graph
+from finbert_api.inference.prepacked import is_prepacked, prepacked_graph
 from finbert_api.inference.processor import processor_flags, saturates_int8_products
 from finbert_api.inference.processors import SharedProcessors
 from finbert_api.inference.session import ModelSession, Session
@@ -71,6 +71,16 @@ def load_engine(
     verify_golden_texts(artifact.manifest, tokenizer, session, limits.max_batch_tokens)
     release_freed_memory()  # of what loading took; with BERT-base some 10 MB of a worker
     return BatchingEngine(artifact.manifest, tokenizer, session, limits, metrics)
+
+
+def read_ahead(artifact: Artifact, shared_folder: Path) -> None:
+    """Reads all the files that `load_engine` verifies, for the processes that are forked from this one afterwards.
+
+    Raises ArtifactError as it does.
+    """
+    artifact_tokenizer(artifact)
+    verify_files(artifact)
+    is_prepacked(served_here(artifact).manifest.model_digest, shared_folder)
 
 
 def served_here(artifact: Artifact) -> Artifact:

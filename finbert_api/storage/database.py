@@ -2,9 +2,9 @@
 
 from flask import Flask
 
-from finbert_api.extensions import db, migrate
-from finbert_api.settings import PROJECT_ROOT
+from finbert_api.extensions import db
 from finbert_api.storage.connections import bound_waits, engine_options
+from finbert_api.storage.migrations import bind_migrations
 
 
 def bind_database(app: Flask, url: str) -> None:
@@ -13,4 +13,4 @@ def bind_database(app: Flask, url: str) -> None:
     db.init_app(app)
     with app.app_context():
         bound_waits(db.engine)
-    migrate.init_app(app, db, directory=str(PROJECT_ROOT / "migrations"))
+    bind_migrations(app)

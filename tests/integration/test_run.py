@@ -161,9 +161,11 @@ def test_two_services_share_one_data_folder_and_the_last_one_stops_the_database(
 
 
 def is_migrating(process):
-    for child in psutil.Process(process.pid).children():
+    """Whether it has forked itself: it does so for the migrations, and long after for the workers."""
+    itself = psutil.Process(process.pid)
+    for child in itself.children():
         with suppress(psutil.NoSuchProcess):
-            if "migrate" in child.cmdline():
+            if child.cmdline() == itself.cmdline():
                 return True
     return False
 

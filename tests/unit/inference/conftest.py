@@ -1,8 +1,10 @@
 import shutil
+from pathlib import Path
 
 import pytest
 from support import later
 
+from finbert_api.inference import artifact
 from finbert_api.settings import BUNDLED_MODEL
 
 
@@ -23,3 +25,15 @@ def busy(make_engine, session):
         return engine, first
 
     return make
+
+
+@pytest.fixture
+def all_settled(monkeypatch):
+    """As if every file had been as it is for long."""
+    monkeypatch.setattr(artifact, "TOLD_APART_SECONDS", -1)
+
+
+@pytest.fixture
+def bytes_read():
+    """How much this process has read from files so far."""
+    return lambda: int(Path("/proc/self/io").read_text(encoding="utf-8").split()[1])

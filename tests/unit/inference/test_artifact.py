@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,33 @@ def test_a_changed_byte_is_found_and_the_file_named(artifact_dir):
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"model\.onnx is not the published file"):
         verify_files(read_artifact(artifact_dir))
+
+
+def test_files_that_nobody_touched_are_read_once(all_settled, bytes_read):
+    artifact = read_artifact(BUNDLED_MODEL)
+    verify_files(artifact)
+    before = bytes_read()
+    verify_files(artifact)
+    assert bytes_read() - before < artifact.model_path.stat().st_size
+
+
+def test_a_file_that_changed_is_read_again(all_settled, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    first, then = file_record(path), path.stat()
+    while path.stat().st_ctime_ns == then.st_ctime_ns:  # until the kernel's clock ticks
+        path.write_bytes(b"two")
+    assert file_record(path).sha256 != first.sha256
+
+
+def test_a_file_that_changes_again_before_the_clock_ticks_is_read_again(monkeypatch, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    status = path.stat()
+    monkeypatch.setattr(Path, "stat", lambda _path: status)
+    first = file_record(path)
+    path.write_bytes(b"two")
+    assert file_record(path).sha256 != first.sha256
 
 
 def test_a_missing_file_is_named(artifact_dir):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finbert_api.inference.prepacked import GRAPH_NAME, SEAL_NAME, WEIGHTS_NAME, prepacked_graph
-from finbert_api.inference.registry import HostShare, find_artifact, load_engine, served_here
+from finbert_api.inference.registry import HostShare, find_artifact, load_engine, read_ahead, served_here
 from finbert_api.inference.session import ModelSession
 from finbert_api.settings import BUNDLED_MODEL, PROJECT_ROOT
 
@@ -99,6 +99,16 @@ def test_an_engine_without_a_usable_folder_has_weights_of_its_own(artifact, tmp_
     engine.close()
     (line,) = (line for line in log_lines() if "not shared" in line["message"])
     assert line["level"] == "WARNING"
+
+
+def test_an_engine_does_not_read_again_what_was_read_ahead(artifact_dir, tmp_path, all_settled, bytes_read):
+    artifact, cache = find_artifact(artifact_dir, None), tmp_path / "cache"
+    served = served_here(artifact)
+    graph = prepacked_graph(served.model_path, served.manifest.model_digest, cache)
+    read_ahead(artifact, cache)
+    before = bytes_read()
+    load_engine(artifact, shared=HostShare(cache, 1)).close()
+    assert bytes_read() - before < (graph.parent / WEIGHTS_NAME).stat().st_size
 
 
 def test_an_engine_maps_the_shared_weights(artifact, tmp_path):
