@@ -10,6 +10,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,10 @@ def file_record(path: Path) -> FileRecord:
 @lru_cache(maxsize=16)
 def _digest(path: Path, _identity: tuple[int, ...]) -> str:
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
+    # Memory that is no part of the heap: glibc, having freed a block so large, would keep larger ones than before on it.
+    with path.open("rb", buffering=0) as file, mmap(-1, BLOCK_BYTES) as block, memoryview(block) as content:
+        while length := file.readinto(block):
+            digest.update(content[:length])
     return digest.hexdigest()
 
 
