@@ -133,7 +133,7 @@ def file_record(path: Path) -> FileRecord:
 @lru_cache(maxsize=16)
 def _digest(path: Path, _identity: tuple[int, ...]) -> str:
     digest = hashlib.sha256()
-    # Memory that is no part of the heap: glibc, having freed a block so large, would keep larger ones than before on it.
+    # Memory apart from the heap: glibc, having freed a block so large, would keep larger ones than before on the heap.
     with path.open("rb", buffering=0) as file, mmap(-1, BLOCK_BYTES) as block, memoryview(block) as content:
         while length := file.readinto(block):
             digest.update(content[:length])
