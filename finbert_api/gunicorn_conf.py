@@ -53,7 +53,7 @@ with suppress(OSError, AttributeError):  # another C library has no such heaps
     CDLL(None).mallopt(M_ARENA_MAX, MOST_HEAPS)
 
 # The workers share their metrics through files; prometheus_client reads the variable when it is imported.
-_metrics_directory = tempfile.mkdtemp(prefix="finbert-metrics-", dir=worker_tmp_dir)
+_metrics_directory = tempfile.mkdtemp(prefix=f"finbert-metrics-{os.getpid()}-", dir=worker_tmp_dir)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
 # And what they count for the rate limits.
 os.environ[WINDOWS_FILE] = str(Path(_metrics_directory) / "windows.sqlite")

@@ -43,14 +43,15 @@ def run() -> None:
         # loads meanwhile what the workers will share.
         migration = get_context("fork").Process(target=finbert, args=(["migrate"], "finbert"))
         migration.start()
-        try:
+        with ExitStack() as unless_it_starts:
+            unless_it_starts.callback(migration.join)
             configuration = imported("finbert_api.gunicorn_conf")
+            unless_it_starts.callback(configuration.on_exit, None)
             imported("finbert_api.loading").load_ahead(settings)
-        finally:
             migration.join()
-        if migration.exitcode != 0:
-            configuration.on_exit(None)
-            raise StorageUnavailable("the migrations failed, as said above; nothing was started")
+            if migration.exitcode != 0:
+                raise StorageUnavailable("the migrations failed, as said above; nothing was started")
+            unless_it_starts.pop_all()
         LocalServer(_announcer(settings, api_key)).run()
 
 

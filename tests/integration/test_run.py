@@ -7,6 +7,7 @@ import socket
 import subprocess
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
@@ -160,6 +161,10 @@ def test_two_services_share_one_data_folder_and_the_last_one_stops_the_database(
     wait_for(lambda: not is_alive(database), "the database to stop", START_SECONDS)
 
 
+def shared_memory_of(process):
+    return list(Path("/dev/shm").glob(f"finbert-metrics-{process.pid}-*"))  # noqa: S108 - made by the service
+
+
 def is_migrating(process):
     """Whether it has forked itself: it does so for the migrations, and long after for the workers."""
     itself = psutil.Process(process.pid)
@@ -171,12 +176,14 @@ def is_migrating(process):
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_before_the_workers_are_there_stops_the_database_too(start_service, signal_number):
+def test_a_signal_before_the_workers_are_there_leaves_no_database_and_no_memory(start_service, signal_number):
     service = start_service()
     wait_for(lambda: is_migrating(service.process), "the migrations to begin")
     database = postgres_pid(service.data_dir)
+    wait_for(lambda: shared_memory_of(service.process), "the folder in memory that the workers will share")
     assert service.stop(signal_number) == 128 + signal_number
     wait_for(lambda: not is_alive(database), "the database to stop")
+    assert shared_memory_of(service.process) == []
 
 
 def test_a_closed_terminal_ends_the_service(service):
