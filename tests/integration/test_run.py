@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import subprocess
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -165,22 +164,14 @@ def shared_memory_of(process):
     return list(Path("/dev/shm").glob(f"finbert-metrics-{process.pid}-*"))  # noqa: S108 - made by the service
 
 
-def is_migrating(process):
-    """Whether it has forked itself: it does so for the migrations, and long after for the workers."""
-    itself = psutil.Process(process.pid)
-    for child in itself.children():
-        with suppress(psutil.NoSuchProcess):
-            if child.cmdline() == itself.cmdline():
-                return True
-    return False
-
-
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_the_workers_are_there_leaves_no_database_and_no_memory(start_service, signal_number):
     service = start_service()
-    wait_for(lambda: is_migrating(service.process), "the migrations to begin")
+    # Loaded while the migrations run, a second before the workers are there.
+    maps = Path(f"/proc/{service.process.pid}/maps")
+    wait_for(lambda: "onnxruntime" in maps.read_text(), "what the workers share to be loaded")
+    assert len(shared_memory_of(service.process)) == 1
     database = postgres_pid(service.data_dir)
-    wait_for(lambda: shared_memory_of(service.process), "the folder in memory that the workers will share")
     assert service.stop(signal_number) == 128 + signal_number
     wait_for(lambda: not is_alive(database), "the database to stop")
     assert shared_memory_of(service.process) == []
