@@ -157,10 +157,9 @@ class _Measurement:
 
     def _fill_caches(self, service: Server) -> None:
         """Sends the repeated texts until the workers know them all, as far as that shows."""
-        seconds = min(FILLING_SECONDS, self._seconds)
         hits_in_a_row = 0
         for _ in range(MOST_FILLINGS):
-            filling = self._bench.load(service, clients=MAIN_CLIENTS, warm_up=0, seconds=seconds, repeated=True)
+            filling = self._bench.load(service, clients=MAIN_CLIENTS, warm_up=0, seconds=FILLING_SECONDS, repeated=True)
             self._filling.append(filling)
             hits_in_a_row = hits_in_a_row + filling.answered if filling.cache_hits == filling.answered else 0
             if hits_in_a_row > HITS_FOR_EACH * len(self._bench.sentences):
