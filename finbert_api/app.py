@@ -26,9 +26,8 @@ from finbert_api.extensions import db
 from finbert_api.gunicorn_worker import ADMISSION
 from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import Engine
-from finbert_api.inference.registry import HostShare, load_engine
+from finbert_api.inference.registry import HostShare, load_engine, served_artifact
 from finbert_api.inference.unavailable_engine import UnavailableEngine
-from finbert_api.loading import served_artifact
 from finbert_api.observability.cloudwatch import CloudWatchMetrics, sender
 from finbert_api.observability.deferred import DeferredMetrics
 from finbert_api.observability.logging import logging_config

@@ -16,6 +16,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from finbert_api.collector import imported
 from finbert_api.gunicorn_worker import ConnectionCounts, OwnProcessors, processors_for
 from finbert_api.observability.logging import logging_config
 from finbert_api.settings import settings_from_environment
@@ -91,7 +92,7 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 def on_starting(_server: Any) -> None:
     """Loads what all workers share."""
-    import_module("finbert_api.loading").load_ahead(_settings)
+    imported("finbert_api.loading").load_ahead(_settings)
     SharedWindows(os.environ[WINDOWS_FILE]).close()  # made by one process: no connection of SQLite survives a fork
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 

@@ -1,12 +1,11 @@
 """The group of all commands; each is imported only when it is called, so that none pays for another's libraries."""
 
-import gc
-from importlib import import_module
 from typing import Any
 
 import click
 
 from finbert_api import __version__
+from finbert_api.collector import imported
 from finbert_api.domain.errors import FinbertError, StorageUnavailable
 
 COMMANDS = {
@@ -16,20 +15,6 @@ COMMANDS = {
     "model": "finbert_api.cli.model:model",
     "deploy": "finbert_api.cli.deploy:deploy",
 }
-
-
-def imported(name: str) -> Any:
-    """A module, imported without Python's looking for objects that none but each other hold.
-
-    Among modules there are none, and to look through them, at the end of the process once more, takes a third of a
-    command that does little else.
-    """
-    gc.disable()
-    try:
-        return import_module(name)
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 class LazyGroup(click.Group):

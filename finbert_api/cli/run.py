@@ -17,7 +17,8 @@ import click
 from gunicorn.app.base import BaseApplication
 
 from finbert_api.cli.database import database_settings
-from finbert_api.cli.main import finbert, imported
+from finbert_api.cli.main import finbert
+from finbert_api.collector import imported
 from finbert_api.domain.errors import SettingsError, StorageUnavailable
 from finbert_api.settings import Settings
 

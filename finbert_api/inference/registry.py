@@ -5,17 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finbert_api.domain.errors import ArtifactError
-from finbert_api.inference.artifact import MANIFEST_NAME, Artifact, read_artifact, verify_files
+from finbert_api.inference.artifact import (
+    MANIFEST_NAME,
+    MODEL_NAME,
+    TOKENIZER_NAME,
+    Artifact,
+    read_artifact,
+    verify_files,
+)
 from finbert_api.inference.batching import EngineLimits
 from finbert_api.inference.engine import BatchingEngine
 from finbert_api.inference.golden import verify_golden_texts
 from finbert_api.inference.memory import release_freed_memory
-from finbert_api.inference.prepacked import is_prepacked, prepacked_graph
+from finbert_api.inference.prepacked import prepacked_graph, read_prepacked
 from finbert_api.inference.processor import processor_flags, saturates_int8_products
 from finbert_api.inference.processors import SharedProcessors
 from finbert_api.inference.session import ModelSession, Session
 from finbert_api.inference.tokenizer import TextTokenizer, loaded_tokenizer
 from finbert_api.observability.metrics import Metrics
+from finbert_api.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +34,13 @@ class HostShare:
 
     folder: Path
     processors: int
+
+
+def served_artifact(settings: Settings) -> Artifact:
+    """The artifact that the settings name. Raises ArtifactError as `find_artifact` does."""
+    artifact = find_artifact(settings.model_store, settings.model_stable)
+    moved = {MODEL_NAME: settings.onnx_model_path, TOKENIZER_NAME: settings.tokenizer_path}
+    return artifact.moved({name: path for name, path in moved.items() if path})
 
 
 def find_artifact(store: Path, model_version: str | None) -> Artifact:
@@ -80,7 +95,7 @@ def read_ahead(artifact: Artifact, shared_folder: Path) -> None:
     """
     artifact_tokenizer(artifact)
     verify_files(artifact)
-    is_prepacked(served_here(artifact).manifest.model_digest, shared_folder)
+    read_prepacked(served_here(artifact).manifest.model_digest, shared_folder)
 
 
 def served_here(artifact: Artifact) -> Artifact:
