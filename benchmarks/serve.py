@@ -33,8 +33,10 @@ SCORE_TOLERANCE = 1e-4  # one unit of the last decimal that is shown
 RAW_TRIAL_SECONDS = 1.5
 # Of raw session and service in each round: the machine's speed changes within seconds by more than what is to be seen.
 RAW_TURNS = 4
-# So few that a short turn sends each of them several times: medians are of the same lengths on both sides.
-SINGLE_TEXTS = 16
+# With one client it is a difference of milliseconds that is to be seen: turns are so much shorter, and texts so few that
+# each of them is sent several times in a turn. Medians are of the same lengths on both sides.
+SINGLE_TURN_SECONDS = 0.5
+SINGLE_TEXTS = 8
 MOST_FILLINGS, FILLING_SECONDS = 100, 1.0
 HITS_FOR_EACH = 4
 
@@ -118,7 +120,8 @@ class _Measurement:
                 server.pause()
             bare = stack.enter_context(bare_route(bench.folder / "bare.log"))
             for _ in tqdm(range(rounds), desc="rounds"):
-                self._turns_with_raw(service, layout, spins=spins)
+                self._single_turns(service, spins=spins)
+                self._main_turns(service, layout)
                 for count in clients:
                     self._turn(f"service, {count} clients", service, count)
                 for name, server in running.items():
@@ -140,12 +143,13 @@ class _Measurement:
         *,
         repeated: bool = False,
         seconds: float | None = None,
+        warm_up: float | None = None,
         lengths: Sequence[int] = (),
     ) -> Measured:
         measured = self._bench.load(
             server,
             clients=clients,
-            warm_up=self._warm_up,
+            warm_up=self._warm_up if warm_up is None else warm_up,
             seconds=seconds or self._seconds,
             repeated=repeated,
             lengths=lengths,
@@ -166,22 +170,27 @@ class _Measurement:
                 return
         raise click.ClickException("repeated texts are not answered from the cache")
 
-    def _turns_with_raw(self, service: Server, layout: Layout, *, spins: bool) -> None:
-        """Raw session and service in short turns, with one text at a time and with the main load."""
-        graph = self._bench.artifact.model_path
+    def _single_turns(self, service: Server, *, spins: bool) -> None:
+        """Raw session and service in turns with one text at a time."""
+        turns = max(1, round(self._seconds / SINGLE_TURN_SECONDS))
+        seconds = self._seconds / turns
+        warm_up = min(self._warm_up, seconds)
+        lengths = self._lengths[:SINGLE_TEXTS]
+        with raw_pool(self._bench.artifact.model_path, 1, available_cpus(), spinning=spins) as pool:
+            for _ in range(turns):
+                milliseconds = pool.single_ms(self._tokens[:SINGLE_TEXTS], seconds)
+                alone = self._turn(ONE_CLIENT, service, 1, seconds=seconds, warm_up=warm_up, lengths=lengths)
+                self._raw["single_ms"].append(milliseconds)
+                self._paired["single_overhead_ms"].append(alone.p50_ms - milliseconds)
+
+    def _main_turns(self, service: Server, layout: Layout) -> None:
+        """Raw session and service in turns with the main load."""
         seconds = self._seconds / RAW_TURNS
-        with (
-            raw_pool(graph, 1, available_cpus(), spinning=spins) as single,
-            raw_pool(graph, layout.processes, layout.threads) as pool,
-        ):
+        with raw_pool(self._bench.artifact.model_path, layout.processes, layout.threads) as pool:
             for _ in range(RAW_TURNS):
-                milliseconds = single.single_ms(self._tokens[:SINGLE_TEXTS], seconds)
-                alone = self._turn(ONE_CLIENT, service, 1, seconds=seconds, lengths=self._lengths[:SINGLE_TEXTS])
                 rate = pool.throughput(self._tokens, layout.batch_tokens, seconds)
                 loaded = self._turn(MAIN, service, MAIN_CLIENTS, seconds=seconds, lengths=self._lengths)
-                self._raw["single_ms"].append(milliseconds)
                 self._raw["rate"].append(rate)
-                self._paired["single_overhead_ms"].append(alone.p50_ms - milliseconds)
                 # A short turn's texts are longer or shorter than all on the average.
                 self._paired["serve_vs_raw"].append(loaded.token_rate / mean(self._lengths) / rate)
 
