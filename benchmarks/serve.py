@@ -33,8 +33,8 @@ SCORE_TOLERANCE = 1e-4  # one unit of the last decimal that is shown
 RAW_TRIAL_SECONDS = 1.5
 # Of raw session and service in each round: the machine's speed changes within seconds by more than what is to be seen.
 RAW_TURNS = 4
-# With one client it is a difference of milliseconds that is to be seen: turns are so much shorter, and texts so few that
-# each of them is sent several times in a turn. Medians are of the same lengths on both sides.
+# With one client it is a difference of milliseconds that is to be seen: turns are so much shorter, and texts so few
+# that each of them is sent several times in a turn. Medians are of the same lengths on both sides.
 SINGLE_TURN_SECONDS = 0.5
 SINGLE_TEXTS = 8
 MOST_FILLINGS, FILLING_SECONDS = 100, 1.0
@@ -107,7 +107,8 @@ class _Measurement:
         graph, processors = bench.artifact.model_path, available_cpus()
         trial_seconds = min(RAW_TRIAL_SECONDS, self._seconds)
         layout, raw_tried = best_layout(graph, self._tokens, processors, budgets, trial_seconds)
-        spins = spins_for_singles(graph, self._tokens, processors, trial_seconds)
+        single_seconds = min(SINGLE_TURN_SECONDS, self._seconds)
+        spins = spins_for_singles(graph, self._tokens[:SINGLE_TEXTS], processors, single_seconds)
         peer_layouts = {name: best_peer_layout(name, store, bench.folder, trial) for name in peers}
         with ExitStack() as stack:
             running = {
@@ -132,7 +133,9 @@ class _Measurement:
                 self._turn("cached", service, MAIN_CLIENTS, repeated=True)
                 self._turn("bare", bare, MAIN_CLIENTS)
         tried = {"raw": raw_tried} | {name: rates for name, (_, rates) in peer_layouts.items()}
-        best = {"raw": str(layout)} | {name: str(chosen) for name, (chosen, _) in peer_layouts.items()}
+        single = f"1x{processors}, threads that {'spin' if spins else 'sleep'}"
+        best = {"raw": str(layout), "raw, one text": single}
+        best |= {name: str(chosen) for name, (chosen, _) in peer_layouts.items()}
         return self._figures(peers) | self._stored(checked) | {"best_layouts": best, "tried": tried}
 
     def _turn(

@@ -1,8 +1,9 @@
 import os
 
 import pytest
+from gunicorn.config import Config
 
-from finbert_api.gunicorn_worker import ConnectionCounts, HeadWithBody, OwnProcessors, processors_for
+from finbert_api.gunicorn_worker import ConnectionCounts, HeadWithBody, OwnProcessors, fix_settings, processors_for
 
 
 def test_the_fewest_elsewhere_are_those_of_workers_that_are_there():
@@ -69,6 +70,18 @@ def test_each_worker_has_a_processor_of_its_own_whichever_were_replaced():
 def test_without_processors_for_all_workers_none_is_kept_to():
     assert OwnProcessors([]).take(1) is None
     assert processors_for(os.cpu_count() + 1) == []
+
+
+def test_fixed_settings_are_what_gunicorn_looks_up(monkeypatch):
+    looked_up, fixed = Config(), Config()
+    for config in (looked_up, fixed):
+        config.set("threads", 7)
+        config.set("bind", "127.0.0.1:8123")
+    fix_settings(fixed)
+    expected = {name: repr(getattr(looked_up, name)) for name in [*looked_up.settings, "address", "is_ssl"]}
+    monkeypatch.setattr(Config, "__getattr__", lambda _self, name: pytest.fail(f"{name} was looked up"))
+    assert {name: repr(getattr(fixed, name)) for name in expected} == expected
+    assert fixed.threads == 7
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) != os.cpu_count(), reason="the tests have a part of the machine")
