@@ -143,7 +143,7 @@ class _Generator:
             self._run_open(begun)
         else:
             for _ in range(load.clients):
-                self._send(time.perf_counter())
+                self._send()
             while time.perf_counter() < self._window[1] and self._open:
                 self._receive(0.05, resend=True)
         while self._out and time.perf_counter() < self._window[1] + load.patience:
@@ -165,7 +165,8 @@ class _Generator:
             if self._sent % 16 == 0:
                 self._receive(0)
 
-    def _send(self, due: float) -> None:
+    def _send(self, due: float | None = None) -> None:
+        """Sends the next request, which counts from when it was due or, without that, from when it leaves."""
         number = self._sent
         if self._idle:
             connection = self._idle.pop()
@@ -181,8 +182,9 @@ class _Generator:
             connection.tokens = self._load.lengths[sentence]
         self._sent += 1
         self._out += 1
-        connection.waiting, connection.due = True, due
+        connection.waiting = True
         connection.unsent = b"%b%d%b" % (head, self._load.first_serial + offset, tail)
+        connection.due = time.perf_counter() if due is None else due
         self._write(connection)
 
     def _connect(self) -> _Connection:
@@ -225,14 +227,15 @@ class _Generator:
                 continue
             except OSError:
                 chunk = b""
+            now = time.perf_counter()  # before anything is made of it: what this takes is not the server's
             if not chunk:
                 self._drop(connection)
             else:
                 connection.received += chunk
-                if not self._finish(connection):
+                if not self._finish(connection, now):
                     continue
             if resend:
-                self._send(time.perf_counter())
+                self._send()
 
     def _drop(self, connection: _Connection) -> None:
         """Ends a connection; one that a request was out on has failed it."""
@@ -245,8 +248,8 @@ class _Generator:
         connection.socket.close()
         self._open -= 1
 
-    def _finish(self, connection: _Connection) -> bool:
-        """Takes a whole answer off the connection, if there is one."""
+    def _finish(self, connection: _Connection, now: float) -> bool:
+        """Takes a whole answer off the connection, if there is one by now."""
         end = connection.received.find(HEAD_END)
         if end < 0:
             return False
@@ -254,7 +257,6 @@ class _Generator:
         length = int(head.partition(b"content-length:")[2].split(None, 1)[0])
         if len(connection.received) < end + len(HEAD_END) + length:
             return False
-        now = time.perf_counter()
         status = int(head[9:12])
         self._statuses[status] += 1
         self._out -= 1
