@@ -1,6 +1,6 @@
 """Which waiting texts run together, and how fast the session works them off."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -44,6 +44,7 @@ class EngineLimits:
 class WaitingText:
     """A tokenised text in the queue, and the future on which its caller waits; times are those of time.monotonic().
 
+    `then` is called with its scores before the future has them.
     Texts run in the order of their turns: that of one is its arrival, those `of_many` that came at once come one after
     the other.
     """
@@ -54,6 +55,7 @@ class WaitingText:
     arrived: float
     turn: float
     of_many: bool = False
+    then: Callable[[Scored], None] | None = None
     future: Future[Scored] = field(default_factory=Future)
 
 

@@ -55,12 +55,14 @@ class Engine(Protocol):
     def backlog_seconds(self) -> float:
         """How long the texts that wait and run will take."""
 
-    def submit(self, text: str, deadline: float) -> Future[Scored]:
+    def submit(self, text: str, deadline: float, then: Callable[[Scored], None] | None = None) -> Future[Scored]:
         """The sentiment of a text, as soon as it is there.
 
-        Cancelling the future takes a text that still waits out of the queue. Raises ModelUnavailable when no model is
-        loaded, Overloaded when the text would wait too long, DeadlinePassed, and InferenceFailed when it can't be
-        tokenised. The future raises DeadlinePassed, InferenceFailed, or ModelUnavailable when the engine is closed.
+        `then` is called with it before, in the thread that has it, which must not wait: that of each text of a batch,
+        before the first of their callers goes on. What it raises the future raises. Cancelling the future takes a text
+        that still waits out of the queue. Raises ModelUnavailable when no model is loaded, Overloaded when the text
+        would wait too long, DeadlinePassed, and InferenceFailed when it can't be tokenised. The future raises
+        DeadlinePassed, InferenceFailed, or ModelUnavailable when the engine is closed.
         """
 
     def submit_all(self, texts: Sequence[str], deadline: float) -> list[Future[Scored]]:
@@ -70,7 +72,7 @@ class Engine(Protocol):
         the future of a text that can't be tokenised raises InferenceFailed.
         """
 
-    def score(self, text: str, deadline: float) -> Scored:
+    def score(self, text: str, deadline: float, then: Callable[[Scored], None] | None = None) -> Scored:
         """Submits a text and waits for its sentiment until the deadline. Raises what `submit` and its future raise."""
 
     def windows(self, text: str) -> list[Window]:
@@ -151,14 +153,14 @@ class BatchingEngine:
         """The tokens that wait and run over the rate that was measured."""
         return (self._waiting_tokens + self._running_tokens) / self._rate.per_second
 
-    def submit(self, text: str, deadline: float) -> Future[Scored]:
+    def submit(self, text: str, deadline: float, then: Callable[[Scored], None] | None = None) -> Future[Scored]:
         """The sentiment of a text, cut at the model's own limit. Raises as Engine.submit says."""
         # Checked before the text is tokenised too: under overload, what a refusal costs is taken from the answers.
         with self._changed:
             self._require_room(0, deadline)
         tokens = self._read(self._tokenizer.tokenize, text)
         now = time.monotonic()
-        waiting = WaitingText(tokens.ids, tokens.truncated, deadline, arrived=now, turn=now)
+        waiting = WaitingText(tokens.ids, tokens.truncated, deadline, arrived=now, turn=now, then=then)
         with self._changed:
             self._require_room(len(tokens), deadline)
             insort(self._waiting, waiting, key=_turn)
@@ -196,9 +198,9 @@ class BatchingEngine:
             self._metrics.queued()
         return futures
 
-    def score(self, text: str, deadline: float) -> Scored:
+    def score(self, text: str, deadline: float, then: Callable[[Scored], None] | None = None) -> Scored:
         """Submits a text and waits for its sentiment until the deadline. Raises as Engine.submit and its future do."""
-        return result_of(self.submit(text, deadline), deadline)
+        return result_of(self.submit(text, deadline, then), deadline)
 
     def windows(self, text: str) -> list[Window]:
         """The parts of a text that the model can read whole. Raises InferenceFailed when it can't be tokenised."""
@@ -338,11 +340,22 @@ class BatchingEngine:
             padding_ratio=1 - tokens / (longest * len(run.batch)),
             queue_seconds=[run.started - text.arrived for text in run.batch],
         )
-        for text, row in zip(run.batch, run.rows, strict=True):
-            try:
-                text.future.set_result(self._scored(run, text, row))
-            except InferenceFailed as error:
-                text.future.set_exception(error)
+        outcomes = [self._outcome(run, text, row) for text, row in zip(run.batch, run.rows, strict=True)]
+        for text, outcome in zip(run.batch, outcomes, strict=True):
+            if isinstance(outcome, Scored):
+                text.future.set_result(outcome)
+            else:
+                text.future.set_exception(outcome)
+
+    def _outcome(self, run: _FinishedRun, text: WaitingText, row: np.ndarray | None) -> Scored | Exception:
+        """A text's scores, of which `then` was told, or what its future is to raise."""
+        try:
+            scored = self._scored(run, text, row)
+            if text.then:
+                text.then(scored)
+        except Exception as error:  # noqa: BLE001 - whatever `then` raises, its caller is to have it
+            return error
+        return scored
 
     def _scored(self, run: _FinishedRun, text: WaitingText, row: np.ndarray | None) -> Scored:
         if row is None:

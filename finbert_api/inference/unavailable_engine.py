@@ -1,6 +1,6 @@
 """What takes an engine's place where there is no model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from finbert_api.domain.errors import ModelUnavailable
@@ -15,7 +15,7 @@ class UnavailableEngine:
     identity = None
     backlog_seconds = 0.0
 
-    def submit(self, text: str, deadline: float) -> Future[Scored]:
+    def submit(self, text: str, deadline: float, then: Callable[[Scored], None] | None = None) -> Future[Scored]:
         """Raises ModelUnavailable, always."""
         raise ModelUnavailable("No verified model is loaded")
 
@@ -23,7 +23,7 @@ class UnavailableEngine:
         """Raises ModelUnavailable, always."""
         raise ModelUnavailable("No verified model is loaded")
 
-    def score(self, text: str, deadline: float) -> Scored:
+    def score(self, text: str, deadline: float, then: Callable[[Scored], None] | None = None) -> Scored:
         """Raises ModelUnavailable, always."""
         raise ModelUnavailable("No verified model is loaded")
 

@@ -170,8 +170,7 @@ class ScoreService:
             if known := self._known(flight, key, model_version):
                 return known, True
             with self._wait():
-                future = self._engine.submit(text, deadline)
-                scored = result_of(_told_first(then, future) if then else future, deadline)
+                scored = self._engine.score(text, deadline, then)
         except BaseException as error:
             self._abandon(flight, key, error)
             raise
@@ -222,23 +221,6 @@ class ScoreService:
     def _end_flight(self, key: bytes) -> None:
         with self._lock:
             del self._flights[key]
-
-
-def _told_first(then: Callable[[Scored], None], future: Future[Scored]) -> Future[Scored]:
-    """A future that gives or raises what this one does, and gives it only once `then` was told of it."""
-    told: Future[Scored] = Future()
-
-    def tell(done: Future[Scored]) -> None:
-        try:
-            scored = done.result()
-            then(scored)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller who waits is to have it
-            told.set_exception(error)
-        else:
-            told.set_result(scored)
-
-    future.add_done_callback(tell)
-    return told
 
 
 def _again(outcome: tuple[Scored, bool] | FinbertError) -> tuple[Scored, bool] | FinbertError:

@@ -95,6 +95,32 @@ def test_an_idle_engine_starts_at_once_and_gathers_only_while_it_is_busy(busy, s
     assert session.batches == [[3], [3, 3, 4]]
 
 
+def test_all_of_a_batch_are_told_before_the_first_caller_goes_on(busy, session):
+    engine, _ = busy()
+    futures, seen = [], []
+
+    def tell(scored):
+        seen.append((scored.sentiment.label, [future.done() for future in futures]))
+
+    futures += [engine.submit(text, later(), tell) for text in ("rose", "fell")]
+    session.let(2)
+    wait(futures)
+    assert seen == [(Label.POSITIVE, [False, False]), (Label.NEGATIVE, [False, False])]
+
+
+def test_what_fails_once_a_text_is_scored_fails_that_text_alone(busy, session):
+    engine, _ = busy()
+
+    def fail(_scored):
+        raise OSError(28, "full")
+
+    failing, other = engine.submit("rose", later(), fail), engine.submit("fell", later())
+    session.let(2)
+    with pytest.raises(OSError, match="full"):
+        failing.result()
+    assert other.result().sentiment.label is Label.NEGATIVE
+
+
 @pytest.fixture
 def patient(monkeypatch):
     """Has engines wait for callers until they are back, however long that takes."""
