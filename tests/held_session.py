@@ -8,21 +8,19 @@ from support import wait_for
 class HeldSession:
     """Starts a run when the engine does, and computes when the test lets it.
 
-    `batches` are the lengths of each run's rows, `threads` the names of those that ran them. `failure(batch)` gives
-    what a run is to raise, or None.
+    `batches` are the lengths of each run's rows; `failure(batch)` gives what a run is to raise, or None.
     """
 
     def __init__(self, session):
         self._session = session
         self._permits = threading.Semaphore(0)
-        self.batches, self.threads = [], []
+        self.batches = []
         self.failure = lambda _batch: None
 
     def let(self, runs=1):
         self._permits.release(runs)
 
     def run(self, batch):
-        self.threads.append(threading.current_thread().name)
         self.batches.append([len(ids) for ids in batch])
         assert self._permits.acquire(timeout=60)
         if error := self.failure(batch):

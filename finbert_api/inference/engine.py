@@ -36,9 +36,6 @@ CLOSE_SECONDS = 5.0
 CAUSE_CHARACTERS = 300
 # Of the session's time, for texts that come together while others come alone; when none do, they have all of it.
 SHARE_OF_MANY = 0.5
-# A caller who runs the session can't leave at the deadline: the run must be sure to end before, on a virtual machine
-# too that has used up its credits and computes at a fifth of its speed.
-SURE_TO_END = 10
 
 _Read = TypeVar("_Read")
 
@@ -104,8 +101,7 @@ class BatchingEngine:
     Callers tokenise in their own threads and queue up. One thread runs batches, one after the other: at once when it is
     idle, else with what has gathered meanwhile. It turns logits into sentiments and hands them out, and waits a moment
     for their callers to come back with the next texts. When a whole batch waits already, the session should not idle: a
-    second thread hands out then, and nobody is waited for. A caller of `score` who is alone is lent the session and
-    runs it in its own thread, which saves the way to the other one and back.
+    second thread hands out then, and nobody is waited for.
     """
 
     def __init__(
@@ -131,7 +127,6 @@ class BatchingEngine:
         self._tokens_of_many = 0
         self._running: list[WaitingText] = []
         self._running_tokens = 0
-        self._is_lent = False
         self._closed = False
         self._finished_runs: SimpleQueue[_FinishedRun | None] = SimpleQueue()
         self._threads = [
@@ -160,8 +155,20 @@ class BatchingEngine:
 
     def submit(self, text: str, deadline: float, then: Callable[[Scored], None] | None = None) -> Future[Scored]:
         """The sentiment of a text, cut at the model's own limit. Raises as Engine.submit says."""
-        admitted, _ = self._admit(text, deadline, then)
-        return admitted.future
+        # Checked before the text is tokenised too: under overload, what a refusal costs is taken from the answers.
+        with self._changed:
+            self._require_room(0, deadline)
+        tokens = self._read(self._tokenizer.tokenize, text)
+        now = time.monotonic()
+        waiting = WaitingText(tokens.ids, tokens.truncated, deadline, arrived=now, turn=now, then=then)
+        with self._changed:
+            self._require_room(len(tokens), deadline)
+            insort(self._waiting, waiting, key=_turn)
+            self._waiting_tokens += len(tokens)
+            self._returning.arrived(now)
+            self._changed.notify()
+        self._metrics.queued()
+        return waiting.future
 
     def submit_all(self, texts: Sequence[str], deadline: float) -> list[Future[Scored]]:
         """The sentiments of texts, each cut at the model's own limit. Raises as Engine.submit_all says."""
@@ -193,10 +200,7 @@ class BatchingEngine:
 
     def score(self, text: str, deadline: float, then: Callable[[Scored], None] | None = None) -> Scored:
         """Submits a text and waits for its sentiment until the deadline. Raises as Engine.submit and its future do."""
-        admitted, is_lent = self._admit(text, deadline, then, may_borrow=True)
-        if is_lent:
-            self._run_borrowed(admitted)
-        return result_of(admitted.future, deadline)
+        return result_of(self.submit(text, deadline, then), deadline)
 
     def windows(self, text: str) -> list[Window]:
         """The parts of a text that the model can read whole. Raises InferenceFailed when it can't be tokenised."""
@@ -216,38 +220,6 @@ class BatchingEngine:
         except Exception as error:  # noqa: BLE001 - whatever the tokenizer raises; its message may quote the text
             logger.error("text not tokenised", extra={"cause": type(error).__name__})  # noqa: TRY400 - as may the traceback
             raise InferenceFailed("The text can't be tokenised") from None
-
-    def _admit(
-        self, text: str, deadline: float, then: Callable[[Scored], None] | None, *, may_borrow: bool = False
-    ) -> tuple[WaitingText, bool]:
-        """A text that waits or, if its caller `may_borrow` the session and nobody needs it, one it is lent for."""
-        # Checked before the text is tokenised too: under overload, what a refusal costs is taken from the answers.
-        with self._changed:
-            self._require_room(0, deadline)
-        tokens = self._read(self._tokenizer.tokenize, text)
-        now = time.monotonic()
-        admitted = WaitingText(tokens.ids, tokens.truncated, deadline, arrived=now, turn=now, then=then)
-        with self._changed:
-            self._require_room(len(tokens), deadline)
-            self._returning.arrived(now)
-            if may_borrow and self._is_free_for(admitted, now):
-                self._running, self._running_tokens, self._is_lent = [admitted], len(tokens), True
-                return admitted, True
-            insort(self._waiting, admitted, key=_turn)
-            self._waiting_tokens += len(tokens)
-            self._changed.notify()
-        self._metrics.queued()
-        return admitted, False
-
-    def _is_free_for(self, text: WaitingText, now: float) -> bool:
-        """Whether nobody else needs the session, and a text is sure to be in time; called with the lock held."""
-        return (
-            not self._waiting
-            and not self._running
-            and not self._is_lent
-            and self._returning.wait_seconds(now) <= 0
-            and SURE_TO_END * len(text.ids) / self._rate.per_second < text.deadline - now
-        )
 
     def _require_room(self, tokens: int, deadline: float, *, many: bool = False) -> None:
         """Raises unless that many more tokens may wait; called with the lock held.
@@ -271,12 +243,17 @@ class BatchingEngine:
     def _run_batches(self) -> None:
         try:
             while batch := self._take_batch():
-                run = self._finished_run(batch)
+                started = time.monotonic()
+                rows = self._rows_of(batch)
+                finished = time.monotonic()
+                self._rate.add(token_count(batch), finished - started)
+                run = _FinishedRun(batch, rows, started, finished)
                 # Read without the lock: a text that comes now waits for this run to be handed out at worst.
                 if self._is_batch_waiting():
                     self._finished_runs.put(run)
                 else:
-                    self._expect_callers(run)  # first: those who have their answers may be back before the last has
+                    with self._changed:  # first, since those who have their answers may be back before the last has
+                        self._returning.answered(sum(not text.of_many for text in batch), finished - started, finished)
                     self._deliver(run)
         finally:
             # Whatever ended this thread, nobody may wait for it.
@@ -284,41 +261,12 @@ class BatchingEngine:
             _fail(self._running, _closed)
             self._finished_runs.put(None)
 
-    def _run_borrowed(self, text: WaitingText) -> None:
-        """Runs a text on the session that was lent for it. Raises DeadlinePassed when that took too long after all."""
-        text.future.set_running_or_notify_cancel()
-        try:
-            run = self._finished_run([text])
-        finally:  # whatever ended it, nobody may wait for a session that nobody runs
-            with self._changed:
-                self._running, self._running_tokens, self._is_lent = [], 0, False
-                if self._waiting or self._closed:
-                    self._changed.notify()
-        self._expect_callers(run)
-        if run.finished >= text.deadline:
-            raise DeadlinePassed
-        self._deliver(run)
-
-    def _finished_run(self, batch: list[WaitingText]) -> _FinishedRun:
-        started = time.monotonic()
-        rows = self._rows_of(batch)
-        finished = time.monotonic()
-        self._rate.add(token_count(batch), finished - started)
-        return _FinishedRun(batch, rows, started, finished)
-
-    def _expect_callers(self, run: _FinishedRun) -> None:
-        """Has the next run wait a moment for those whose texts came alone in this one."""
-        with self._changed:
-            callers = sum(not text.of_many for text in run.batch)
-            self._returning.answered(callers, run.finished - run.started, run.finished)
-
     def _take_batch(self) -> list[WaitingText]:
         """The texts to run next, as soon as there are any; none when the engine is closed."""
         while True:
             with self._changed:
-                if not self._is_lent:
-                    self._running, self._running_tokens = [], 0
-                while self._is_lent or not (self._waiting or self._closed):
+                self._running, self._running_tokens = [], 0
+                while not self._waiting and not self._closed:
                     self._changed.wait()
                 now = self._wait_for_returning()
                 if self._closed:

@@ -19,7 +19,6 @@ from finbert_api.observability.prometheus import PrometheusMetrics
 from finbert_api.settings import PROJECT_ROOT
 
 POISON = VOCABULARY["fell"]
-ALL = 1000
 
 
 @pytest.mark.parametrize(
@@ -340,78 +339,6 @@ def test_callers_in_many_threads_each_get_the_answer_to_their_own_text(make_engi
 
     with ThreadPoolExecutor(32) as pool:
         assert all(pool.map(is_right, asked))
-
-
-@pytest.fixture
-def borrowed(make_engine, session):
-    """Makes an engine whose session a caller of `score` has borrowed, and is held in the run; gives that call too."""
-    with ThreadPoolExecutor(1, thread_name_prefix="caller") as pool:
-
-        def make(deadline=60, then=None):
-            engine = make_engine()
-            alone = pool.submit(engine.score, "rose", later(deadline), then)
-            session.wait_for_run(1)
-            return engine, alone
-
-        yield make
-        session.let(ALL)
-
-
-def test_a_caller_who_is_alone_runs_the_session_and_nobody_beside_it(borrowed, session):
-    engine, alone = borrowed()
-    assert session.threads[0].startswith("caller")
-    waiting = engine.submit("fell", later())
-    with ThreadPoolExecutor(1, thread_name_prefix="other") as pool:
-        other = pool.submit(engine.score, "fell fell", later())
-        wait_for(lambda: len(engine._waiting) == 2, "the other caller to wait")
-        assert session.batches == [[3]]
-        session.let(2)
-        assert alone.result().sentiment.label is Label.POSITIVE
-        assert {waiting.result().sentiment.label, other.result().sentiment.label} == {Label.NEGATIVE}
-    assert session.batches == [[3], [3, 4]]
-    assert session.threads[1] == "engine"
-
-
-def test_a_caller_whose_text_might_be_late_is_not_held_by_the_session(make_engine, session):
-    engine = make_engine()
-    with pytest.raises(DeadlinePassed):
-        engine.score("rose", later(0.02))
-    assert set(session.threads) <= {"engine"}
-
-
-def test_who_borrowed_the_session_for_too_long_is_late_and_not_told(borrowed, session, monkeypatch):
-    monkeypatch.setattr("finbert_api.inference.engine.SURE_TO_END", 0)
-    told = []
-    engine, alone = borrowed(0.1, told.append)
-    wait_for(lambda: time.monotonic() > engine._running[0].deadline, "the deadline to pass")
-    session.let()
-    with pytest.raises(DeadlinePassed):
-        alone.result()
-    assert told == []
-
-
-def test_a_borrowed_run_that_fails_leaves_the_session_to_others(borrowed, session):
-    engine, alone = borrowed()
-    session.failure = lambda _batch: RuntimeError("the session broke")
-    session.let()
-    with pytest.raises(InferenceFailed):
-        alone.result()
-    session.failure = lambda _batch: None
-    session.let()
-    assert engine.submit("fell", later()).result().sentiment.label is Label.NEGATIVE
-
-
-def test_closing_waits_for_who_borrowed_the_session(borrowed, session):
-    engine, alone = borrowed()
-    with ThreadPoolExecutor(1) as pool:
-        closing = pool.submit(engine.close)
-        wait_for(lambda: engine._closed, "the engine to be closed")
-        assert not closing.done()
-        session.let()
-        closing.result()
-    assert alone.result().sentiment.label is Label.POSITIVE
-    with pytest.raises(ModelUnavailable):
-        engine.score("rose", later())
 
 
 def test_closing_fails_those_who_wait_and_answers_those_who_run(busy, session):

@@ -171,7 +171,6 @@ def test_two_models_never_share_an_answer(engine, session, tmp_path):
 
 def test_when_the_first_runs_out_of_time_another_takes_over(engine, session, pool):
     service = ScoreService(engine, NoCache(), ALL)
-    engine.submit("fell", later())  # which runs: who finds the session idle is no caller that gives up
     leader = lead(pool, service, session, deadline=later(0.5))
     others = follow(pool, service, CALLERS - 1)
     with pytest.raises(DeadlinePassed):
