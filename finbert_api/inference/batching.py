@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from finbert_api.domain.sentiment import Sentiment
 
 # Before the first run: fewer tokens a second than a BERT-base in int8 does on two slow cores.
@@ -57,6 +59,16 @@ class WaitingText:
     of_many: bool = False
     then: Callable[[Scored], None] | None = None
     future: Future[Scored] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A batch and what came of each of its texts: a row of logits, or None where the session failed."""
+
+    batch: list[WaitingText]
+    rows: list[np.ndarray | None]
+    started: float
+    finished: float
 
 
 def next_batch(waiting: Sequence[WaitingText], max_batch_tokens: int) -> list[WaitingText]:

@@ -8,7 +8,7 @@ import time
 from bisect import insort
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from operator import attrgetter
 from queue import SimpleQueue
 from typing import Protocol, TypeVar
 
@@ -19,6 +19,7 @@ from finbert_api.domain.sentiment import sentiment_of
 from finbert_api.inference.artifact import Manifest
 from finbert_api.inference.batching import (
     EngineLimits,
+    FinishedRun,
     ReturningCallers,
     Scored,
     TokenRate,
@@ -36,6 +37,8 @@ CLOSE_SECONDS = 5.0
 CAUSE_CHARACTERS = 300
 # Of the session's time, for texts that come together while others come alone; when none do, they have all of it.
 SHARE_OF_MANY = 0.5
+
+_turn = attrgetter("turn")
 
 _Read = TypeVar("_Read")
 
@@ -85,16 +88,6 @@ class Engine(Protocol):
         """Ends the engine; callers that still wait get ModelUnavailable."""
 
 
-@dataclass(frozen=True, slots=True)
-class _FinishedRun:
-    """A batch and what came of each of its texts: a row of logits, or None where the session failed."""
-
-    batch: list[WaitingText]
-    rows: list[np.ndarray | None]
-    started: float
-    finished: float
-
-
 class BatchingEngine:
     """Scores the texts of many callers in batches on one session.
 
@@ -128,7 +121,7 @@ class BatchingEngine:
         self._running: list[WaitingText] = []
         self._running_tokens = 0
         self._closed = False
-        self._finished_runs: SimpleQueue[_FinishedRun | None] = SimpleQueue()
+        self._finished_runs: SimpleQueue[FinishedRun | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._run_batches, name="engine", daemon=True),
             threading.Thread(target=self._deliver_runs, name="engine-delivery", daemon=True),
@@ -247,7 +240,7 @@ class BatchingEngine:
                 rows = self._rows_of(batch)
                 finished = time.monotonic()
                 self._rate.add(token_count(batch), finished - started)
-                run = _FinishedRun(batch, rows, started, finished)
+                run = FinishedRun(batch, rows, started, finished)
                 # Read without the lock: a text that comes now waits for this run to be handed out at worst.
                 if self._is_batch_waiting():
                     self._finished_runs.put(run)
@@ -332,7 +325,7 @@ class BatchingEngine:
         while run := self._finished_runs.get():
             self._deliver(run)
 
-    def _deliver(self, run: _FinishedRun) -> None:
+    def _deliver(self, run: FinishedRun) -> None:
         tokens, longest = token_count(run.batch), max(len(text.ids) for text in run.batch)
         self._metrics.batch_ran(
             size=len(run.batch),
@@ -347,7 +340,7 @@ class BatchingEngine:
             else:
                 text.future.set_exception(outcome)
 
-    def _outcome(self, run: _FinishedRun, text: WaitingText, row: np.ndarray | None) -> Scored | Exception:
+    def _outcome(self, run: FinishedRun, text: WaitingText, row: np.ndarray | None) -> Scored | Exception:
         """A text's scores, of which `then` was told, or what its future is to raise."""
         try:
             scored = self._scored(run, text, row)
@@ -357,7 +350,7 @@ class BatchingEngine:
             return error
         return scored
 
-    def _scored(self, run: _FinishedRun, text: WaitingText, row: np.ndarray | None) -> Scored:
+    def _scored(self, run: FinishedRun, text: WaitingText, row: np.ndarray | None) -> Scored:
         if row is None:
             raise _inference_failed()
         try:
@@ -390,10 +383,6 @@ def result_of(future: Future[Scored], deadline: float) -> Scored:
         return future.result(deadline - time.monotonic())
     except TimeoutError:  # the text needs no cancelling: its deadline takes it out of the queue
         raise DeadlinePassed from None
-
-
-def _turn(text: WaitingText) -> float:
-    return text.turn
 
 
 def _fail(texts: list[WaitingText], error: Callable[[], Exception]) -> None:
