@@ -46,9 +46,8 @@ class EngineLimits:
 class WaitingText:
     """A tokenised text in the queue, and the future on which its caller waits; times are those of time.monotonic().
 
-    `then` is called with its scores before the future has them.
-    Texts run in the order of their turns: that of one is its arrival, those `of_many` that came at once come one after
-    the other.
+    `then` is called with its scores before the future has them. Texts run in the order of their turns: that of one is
+    its arrival, those `of_many` that came at once come one after the other.
     """
 
     ids: list[int]
